@@ -72,5 +72,10 @@ func (b *Batch) Text(v Value) ([]byte, bool) {
 	return b.arena[offset : offset+length : offset+length], true
 }
 
-// swap exchanges the contents of two batches, texts included.
-func (b *Batch) swap(other *Batch) { *b, *other = *other, *b }
+// copyFrom makes b equal to other, texts included, in memory of its own.
+func (b *Batch) copyFrom(other *Batch) {
+	b.Received, b.Watermark, b.Points, b.Lost = other.Received, other.Watermark, other.Points, other.Lost
+	b.Samples = append(b.Samples[:0], other.Samples...)
+	b.arena = append(b.arena[:0], other.arena...)
+	b.generation = other.generation
+}
