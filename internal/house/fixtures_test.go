@@ -1,0 +1,107 @@
+package house_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldtap/fieldtap/internal/house"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestRules proves each rule on modules that break it. A fixture is one file
+// named rule-variant.txt: an explanation, then files under headers of the form
+// "-- name --". The section "want" holds what all rules together must report,
+// so a fixture also shows that no other rule cries.
+func TestRules(t *testing.T) {
+	fixtures, err := filepath.Glob("testdata/rules/*.txt")
+	require.NoError(t, err)
+	proved := make(map[string]bool)
+	for _, file := range fixtures {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		rule, _, _ := strings.Cut(name, "-")
+		proved[rule] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, want := unpack(t, file)
+			m, err := house.Load(dir)
+			require.NoError(t, err)
+			var got strings.Builder
+			for _, r := range house.Rules() {
+				for _, v := range r.Check(m) {
+					got.WriteString(v.String() + "\n")
+				}
+			}
+			if *update {
+				want = got.String()
+				rewrite(t, file, want)
+			}
+			assert.Equal(t, want, got.String())
+			for line := range strings.Lines(want) {
+				assert.Contains(t, line, ": "+rule+": ", "a fixture breaks the rule it is named after")
+			}
+		})
+	}
+	for _, rule := range house.Rules() {
+		assert.True(t, proved[rule.Name], "no fixture proves the rule %q", rule.Name)
+	}
+	assert.True(t, proved["none"], "no fixture proves that a good module passes")
+}
+
+// unpack writes the files of a fixture into a new directory.
+func unpack(t *testing.T, file string) (dir, want string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	dir = t.TempDir()
+	var name string
+	content := make(map[string]string)
+	for line := range strings.Lines(string(data)) {
+		head, isHead := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "-- ")
+		if head, ok := strings.CutSuffix(head, " --"); isHead && ok {
+			name = head
+			continue
+		}
+		content[name] += line
+	}
+	for name, text := range content {
+		if name == "" || name == "want" {
+			continue
+		}
+		target := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o777))
+		require.NoError(t, os.WriteFile(target, []byte(text), 0o666))
+	}
+	return dir, content["want"]
+}
+
+// rewrite replaces what a fixture expects, which is its last section.
+func rewrite(t *testing.T, file, want string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, _, ok := strings.Cut(string(data), "-- want --\n")
+	require.True(t, ok, "%s has no section for what it wants", file)
+	require.NoError(t, os.WriteFile(file, []byte(before+"-- want --\n"+want), 0o666))
+}
+
+func TestExcuse(t *testing.T) {
+	found := []house.Violation{
+		{Rule: "banned", Symbol: "units.Must"},
+		{Rule: "banned", Symbol: "units.Other"},
+	}
+	stand, unused := house.Excuse(found, []house.Allowance{
+		{Rule: "banned", Symbol: "units.Must", Why: "a constant that does not parse is our own fault"},
+		{Rule: "init", Symbol: "units.Must", Why: "same symbol, other rule"},
+	})
+	require.Len(t, stand, 1)
+	assert.Equal(t, "units.Other", stand[0].Symbol)
+	require.Len(t, unused, 1)
+	assert.Equal(t, "init", unused[0].Rule)
+}
