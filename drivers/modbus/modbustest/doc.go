@@ -6,7 +6,7 @@
 // The server shares no code with the driver: it is a second, independent reading of the Modbus Application Protocol
 // Specification V1.1b3 and of the Modbus Messaging Implementation Guide V1.0b.
 //
-// What the server promises:
+// # Guarantees
 //
 //   - Requests of one connection may be pipelined; they are answered in order, one at a time. Only a [Late] answer overtakes.
 //   - One request makes one call of the device, so a reply shows one instant.

@@ -14,8 +14,8 @@ type Exchange struct {
 	Conn int // ordinal of the connection on this server, from 1
 	N    int // ordinal of the request on this server, by arrival, from 1
 
-	Request Request
-	Frame   []byte // the request as received, header included; not to be changed
+	Request Request // what was asked
+	Frame   []byte  // the request as received, header included; not to be changed
 
 	Reply []byte        // everything about to be written, header included; may be edited in place or replaced
 	Delay time.Duration // waits before writing and holds up what follows on this connection, as a slow device does

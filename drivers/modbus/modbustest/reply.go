@@ -11,11 +11,11 @@ const (
 // Request is what a client asked for. Address and Count are those of the functions 1 to 4; for other functions, and for requests
 // too short to hold them, they are 0.
 type Request struct {
-	Transaction uint16
-	Unit        byte
-	Function    byte
-	Address     uint16 // on the wire, so the first register is 0
-	Count       uint16 // of bits or registers
+	Transaction uint16 // identifier that the client chose; the reply repeats it
+	Unit        byte   // device behind the server, as addressed
+	Function    byte   // function code
+	Address     uint16 // first address, as on the wire: the first register is 0
+	Count       uint16 // number of bits or registers
 }
 
 // parseRequest reads a frame whose framing has been checked: it holds at least a header and a function code.
