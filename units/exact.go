@@ -87,6 +87,10 @@ func round(m, num, den uint64, exp int) float64 {
 	if lead := exp + bits.Len64(q) - 1; lead < -1022 {
 		return math.Float64frombits(shiftRound(q, uint(-1074-exp)))
 	}
+	if exp >= -1022 && exp <= 1023 {
+		// A power of two that is a float64 itself: the product is exact.
+		return float64(q) * math.Float64frombits(uint64(exp+1023)<<52)
+	}
 	return math.Ldexp(float64(q), exp)
 }
 
