@@ -1,0 +1,164 @@
+package modbus
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// link is one connection with at most one request under way. It knows frames
+// and transaction ids, and nothing of what is in them.
+//
+// A request that gets no answer in time leaves the link usable: should the
+// answer come late, its transaction id tells, and it is dropped. Anything that
+// puts the boundaries between frames in doubt breaks the link for good.
+type link struct {
+	conn  net.Conn
+	trace *Trace
+	now   func() time.Time
+
+	transaction uint16
+	buf         [8 * maxFrame]byte
+	start, end  int   // received and not consumed: buf[start:end]
+	broken      error // why the link is of no more use
+
+	watched <-chan struct{} // Done of the context that interrupts the link
+	unwatch func() bool
+	watches sync.WaitGroup
+
+	counts counts
+}
+
+// counts are the counters of a link since they were last collected.
+type counts struct{ requests, timeouts, late, malformed, exceptions uint64 }
+
+var (
+	errCut  = errors.New("frame not complete in time")
+	longAgo = time.Unix(1, 0)
+)
+
+// watch makes the end of ctx interrupt whatever the link waits for. It costs
+// nothing while the same context is given again.
+func (l *link) watch(ctx context.Context) {
+	done := ctx.Done()
+	if done == l.watched {
+		return
+	}
+	l.release()
+	if done == nil {
+		return
+	}
+	l.watches.Add(1)
+	stop := context.AfterFunc(ctx, func() {
+		defer l.watches.Done()
+		l.conn.SetDeadline(longAgo)
+	})
+	l.watched, l.unwatch = done, stop
+}
+
+func (l *link) release() {
+	if l.unwatch != nil && l.unwatch() {
+		l.watches.Done()
+	}
+	l.watched, l.unwatch = nil, nil
+}
+
+// close ends the connection and waits for what watch started.
+func (l *link) close() error {
+	l.release()
+	err := l.conn.Close()
+	l.watches.Wait()
+	return err
+}
+
+// exchange sends request, under a transaction id of its own, and returns the
+// answer of that id, valid until the next exchange, with the time midway between
+// sending and receiving. Without an answer the error is ErrTimeout; any other
+// error breaks the link.
+func (l *link) exchange(ctx context.Context, request []byte, timeout time.Duration) ([]byte, acquire.Instant, error) {
+	l.transaction++
+	binary.BigEndian.PutUint16(request, l.transaction)
+	l.counts.requests++
+	sent := l.now()
+	if err := l.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, midpoint(sent, sent), l.fail(err)
+	}
+	// The deadline just set may have undone that of watch.
+	if err := ctx.Err(); err != nil {
+		return nil, midpoint(sent, sent), l.fail(err)
+	}
+	if l.trace.Sent != nil {
+		l.trace.Sent(request)
+	}
+	if _, err := l.conn.Write(request); err != nil {
+		return nil, midpoint(sent, l.now()), l.fail(err)
+	}
+	answer, err := l.receive(ctx)
+	return answer, midpoint(sent, l.now()), err
+}
+
+// midpoint returns the time midway between the sending of a request and its
+// answer, the best estimate of when the device took the values.
+func midpoint(sent, received time.Time) acquire.Instant {
+	return acquire.At(sent.Add(received.Sub(sent) / 2))
+}
+
+// receive returns the frame that bears the present transaction id and drops
+// those that do not.
+func (l *link) receive(ctx context.Context) ([]byte, error) {
+	for {
+		n, err := split(l.buf[l.start:l.end])
+		if err != nil {
+			l.counts.malformed++
+			return nil, l.fail(err)
+		}
+		if n > 0 {
+			frame := l.buf[l.start : l.start+n : l.start+n]
+			l.start += n
+			if l.trace.Received != nil {
+				l.trace.Received(frame)
+			}
+			if binary.BigEndian.Uint16(frame) == l.transaction {
+				return frame, nil
+			}
+			l.counts.late++
+			continue
+		}
+		if l.start > 0 {
+			copy(l.buf[:], l.buf[l.start:l.end])
+			l.start, l.end = 0, l.end-l.start
+		}
+		n, err = l.conn.Read(l.buf[l.end:])
+		l.end += n
+		if n == 0 && err != nil {
+			return nil, l.silence(ctx, err)
+		}
+	}
+}
+
+// silence tells a missing answer from a broken link.
+func (l *link) silence(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return l.fail(ctx.Err())
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return l.fail(err)
+	}
+	l.counts.timeouts++
+	if l.end > l.start {
+		return l.fail(fmt.Errorf("%w: %w", ErrTimeout, errCut))
+	}
+	return ErrTimeout
+}
+
+func (l *link) fail(err error) error {
+	l.broken = err
+	return err
+}

@@ -1,0 +1,257 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// stream polls the blocks of a source over one link, on the goroutine of whoever
+// calls Next.
+type stream struct {
+	src    *Source
+	link   *link
+	blocks []*query // in the order of asking; those left out last time come first
+	err    error    // final error
+
+	due       time.Time // when the poll to come is due
+	silent    int       // requests in a row without a sign of life
+	watermark acquire.Instant
+}
+
+// query is a block as one stream asks for it.
+type query struct {
+	*block
+	request []byte
+	latest  acquire.Instant // stamp of its latest samples
+}
+
+func newQueries(blocks []*block, latest acquire.Instant) []*query {
+	queries := make([]*query, len(blocks))
+	for i, b := range blocks {
+		queries[i] = &query{b, slices.Clone(b.frame), latest}
+	}
+	return queries
+}
+
+func newStream(src *Source, conn net.Conn, blocks []*block) *stream {
+	return &stream{
+		src:    src,
+		link:   &link{conn: conn, trace: &src.cfg.Trace, now: src.cfg.Now},
+		blocks: newQueries(blocks, 0),
+	}
+}
+
+// Next waits for the next tick and asks for all blocks. If the link breaks in
+// the middle, what was answered before is delivered, the rest as bad samples,
+// and the following Next fails.
+func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
+	if s.err != nil {
+		return s.err
+	}
+	b.Reset()
+	skipped, err := s.wait(ctx)
+	if err != nil {
+		return s.end("wait", err)
+	}
+	s.link.watch(ctx)
+	b.Lost = skipped * uint64(len(s.src.points))
+	answered := s.poll(ctx, b)
+	if ctx.Err() != nil {
+		b.Reset()
+		return s.end("read", ctx.Err())
+	}
+	if s.link.broken != nil {
+		s.end("read", s.link.broken)
+		if !answered {
+			b.Reset()
+			return s.err
+		}
+	}
+	b.Received = acquire.At(s.src.cfg.Now())
+	s.watermark = max(s.watermark, b.Received)
+	b.Watermark, b.Points = s.watermark, s.src.points
+	s.count(skipped)
+	s.src.tally.Deliver(b)
+	if answered && s.err == nil {
+		s.src.tally.Enter(acquire.Up, b.Received)
+	}
+	return nil
+}
+
+// wait sleeps until the next poll is due and returns how many had to be skipped
+// because the caller, or the device, took too long.
+func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	now, interval := time.Now(), s.src.cfg.Interval
+	switch {
+	case s.due.IsZero() || interval < 0:
+		s.due = now
+		return 0, nil
+	case now.Sub(s.due) >= 2*interval:
+		skipped = uint64(now.Sub(s.due)/interval) - 1
+		s.due = s.due.Add(time.Duration(skipped) * interval)
+	}
+	s.due = s.due.Add(interval)
+	pause := s.due.Sub(now)
+	if pause <= 0 {
+		return skipped, nil
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return skipped, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// poll asks for every block and reports whether the device answered any.
+//
+// A device that lets a request time out may be gone. So as not to wait once for
+// each block, blocks not asked for when the next poll is due are given up, said
+// as bad, and come first next time.
+func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
+	timedOut := false
+	for i := 0; i < len(s.blocks); i++ {
+		q := s.blocks[i]
+		if s.link.broken != nil {
+			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(s.link.broken))
+			continue
+		}
+		if timedOut && s.src.cfg.Interval > 0 && time.Since(s.due) >= s.src.cfg.Interval {
+			for _, unasked := range s.blocks[i:] {
+				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
+			}
+			s.blocks = slices.Concat(s.blocks[i:], s.blocks[:i])
+			break
+		}
+		at, err := s.ask(ctx, q, b)
+		switch {
+		case err == nil:
+			answered = true
+		case q.refusesGap(err):
+			s.split(i)
+			i--
+			answered = true
+		default:
+			q.bad(b, at, acquire.QualityOf(err))
+			timedOut = timedOut || errors.Is(err, ErrTimeout)
+			answered = answered || s.link.broken == nil && !errors.Is(err, ErrTimeout)
+		}
+	}
+	return answered
+}
+
+// ask sends the request of one block and appends the samples of its answer. On
+// an error it appends nothing and returns the stamp for what is to be said.
+func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.Instant, error) {
+	late := s.link.counts.late
+	answer, at, err := s.link.exchange(ctx, q.request, s.src.cfg.Timeout)
+	if err == nil {
+		s.silent = 0
+		var data []byte
+		if data, err = s.src.framer.data(q.block, q.request, answer); err == nil {
+			decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
+			return at, nil
+		}
+	} else if s.link.counts.late > late {
+		s.silent = 0 // too slow, but alive: a new link would not be faster
+	} else if s.silent++; s.silent >= s.src.cfg.MaxTimeouts && s.link.broken == nil {
+		s.link.fail(err)
+	}
+	s.note(ctx, q, err)
+	return at, err
+}
+
+// bad appends one sample without value per point of q.
+func (q *query) bad(b *acquire.Batch, at acquire.Instant, quality acquire.Quality) {
+	quality = q.stamp(at, quality)
+	for i := range q.decoders {
+		b.Samples = append(b.Samples, acquire.Sample{Time: at, Point: q.decoders[i].point, Quality: quality})
+	}
+}
+
+// stamp flags quality if the clock ran backwards since q was asked before.
+func (q *query) stamp(at acquire.Instant, quality acquire.Quality) acquire.Quality {
+	if at < q.latest {
+		return quality.With(acquire.TimeBackwards)
+	}
+	q.latest = at
+	return quality
+}
+
+// refusesGap reports whether err may come from addresses in q that no point
+// asked for.
+func (q *query) refusesGap(err error) bool {
+	return q.holes && (errors.Is(err, IllegalDataAddress) || errors.Is(err, IllegalDataValue))
+}
+
+// split replaces the block at i by its parts without gaps, for the source too.
+func (s *stream) split(i int) {
+	q := s.blocks[i]
+	parts := s.src.plan(q.members, 0)
+	s.blocks = slices.Concat(s.blocks[:i], newQueries(parts, q.latest), s.blocks[i+1:])
+	s.src.learn(q.block, parts)
+}
+
+// note counts and logs a request that gave no values.
+func (s *stream) note(ctx context.Context, q *query, err error) {
+	var (
+		exception Exception
+		frame     *FrameError
+	)
+	switch {
+	case errors.As(err, &exception):
+		s.link.counts.exceptions++
+	case errors.As(err, &frame) && s.link.broken == nil:
+		s.link.counts.malformed++
+	}
+	s.src.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "modbus request failed",
+		slog.String("source", s.src.cfg.Name), slog.String("at", q.at.String()), slog.Any("error", err))
+}
+
+// count moves the counters of the link to the source.
+func (s *stream) count(skipped uint64) {
+	c := s.link.counts
+	s.link.counts = counts{}
+	s.src.tally.Update(func(st *acquire.Stats) {
+		st.Requests += c.requests
+		st.Timeouts += c.timeouts
+		st.Late += c.late
+		st.Malformed += c.malformed
+		st.Exceptions += c.exceptions
+		st.Skipped += skipped
+	})
+}
+
+// end makes err the final error.
+func (s *stream) end(op string, err error) error {
+	s.err = s.src.fault(op, err)
+	s.count(0)
+	now := acquire.At(s.src.cfg.Now())
+	s.src.tally.Update(func(st *acquire.Stats) {
+		if !errors.Is(err, acquire.ErrClosed) && !errors.Is(err, context.Canceled) {
+			st.Failures++
+			st.LastError, st.LastErrorAt = s.err, now
+		}
+	})
+	s.src.tally.Enter(acquire.Ended, now)
+	return s.err
+}
+
+// Close closes the connection.
+func (s *stream) Close() error {
+	if s.err == nil {
+		s.end("next", acquire.ErrClosed)
+	}
+	return s.link.close()
+}
