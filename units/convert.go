@@ -58,13 +58,13 @@ const (
 	opIrrational
 )
 
-// Convert returns x in the target unit. Where the ratio of the units is
-// rational, which only degree to radian and back is not, the result is the
-// float64 nearest to the exact one, ties to even, over the whole range of
-// float64 with subnormal numbers and overflow to infinity. It is one multiply or
-// one divide when the ratio is a whole number or one over a whole number.
-// Between degree and radian the error is below 0.51 units in the last place,
-// subnormal results aside.
+// Convert returns x in the target unit: the float64 nearest to the exact result,
+// ties to even, over the whole range of float64 from subnormal numbers to
+// overflow. It is one multiply or one divide when the ratio of the units is a
+// whole number or one over a whole number.
+//
+// Between degree and radian, whose ratio is irrational, the error is below 0.51
+// units in the last place for magnitudes above 1e-290.
 //
 // NaN and infinities pass through, zero keeps its sign, and the identity
 // returns x bit for bit. Convert allocates nothing.
@@ -128,7 +128,8 @@ func (c Converter) convert(x float64) float64 {
 // KindError reports a conversion between units of different kinds, or with an
 // operand that is no known unit.
 type KindError struct {
-	From, To Unit
+	From Unit // unit of the values at hand
+	To   Unit // unit asked for
 }
 
 // Error names both units and says why they do not convert.

@@ -16,7 +16,7 @@
 //     and [Scale.ApplyInt] return the float64 nearest to the exact result, ties to
 //     even, for every input. The one exception is degree to radian and back,
 //     whose ratio is irrational: there the error is below 0.51 units in the
-//     last place.
+//     last place for magnitudes above 1e-290.
 //   - Parse never guesses. It knows one symbol for each unit, tells mW from MW,
 //     and returns an error for everything else.
 //   - The zero [Unit] is [None], the unknown unit, which converts only to itself.
