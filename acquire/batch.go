@@ -72,10 +72,22 @@ func (b *Batch) Text(v Value) ([]byte, bool) {
 	return b.arena[offset : offset+length : offset+length], true
 }
 
-// copyFrom makes b equal to other, texts included, in memory of its own.
+// copyFrom refills b with what other holds, texts included, in memory of its
+// own. Texts get the generation of b: that of other may be one that b has had,
+// from another batch.
 func (b *Batch) copyFrom(other *Batch) {
 	b.Received, b.Watermark, b.Points, b.Lost = other.Received, other.Watermark, other.Points, other.Lost
 	b.Samples = append(b.Samples[:0], other.Samples...)
 	b.arena = append(b.arena[:0], other.arena...)
-	b.generation = other.generation
+	b.generation++
+	for i := range b.Samples {
+		v := &b.Samples[i].Value
+		switch {
+		case v.kind != KindText:
+		case v.text == other.generation:
+			v.text = b.generation
+		default: // unreadable in other, and to stay so
+			v.text = b.generation - 1
+		}
+	}
 }

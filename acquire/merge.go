@@ -166,6 +166,10 @@ type mergeStream struct {
 
 func (s *mergeStream) Next(ctx context.Context, b *Batch) error {
 	for s.err == nil {
+		if err := ctx.Err(); err != nil { // select below would toss a coin
+			s.err = &OpError{Op: "next", Source: s.name, Err: err}
+			break
+		}
 		if s.running == 0 {
 			s.err = io.EOF
 			if len(s.faults) > 0 {

@@ -18,7 +18,7 @@ type Backoff struct {
 	Max    time.Duration    // longest wait; 0: 30 s, below Min: Min
 	Jitter float64          // largest share of a wait cut off at random, up to 1; 0: 0.2, negative: none
 	Rand   func() float64   // source of jitter in [0, 1), safe for concurrent use; nil: math/rand/v2
-	Now    func() time.Time // clock for stamps of loss; nil: time.Now
+	Now    func() time.Time // clock for stamps, not for waits; nil: time.Now
 }
 
 const (
@@ -150,7 +150,7 @@ func (s *reconnectStream) Next(ctx context.Context, b *Batch) error {
 				return nil
 			}
 		}
-		if wait := s.next.Sub(s.backoff.Now()); wait > 0 {
+		if wait := time.Until(s.next); wait > 0 {
 			if err := sleep(ctx, min(wait, heartbeat)); err != nil {
 				s.end(&OpError{Op: "wait", Source: s.Name(), Err: err})
 				break
@@ -188,7 +188,7 @@ func (s *reconnectStream) pass(b *Batch) {
 	for i := range b.Samples {
 		sample := &b.Samples[i]
 		good = good || !sample.Quality.IsBad()
-		if sample.Time < s.promised {
+		if sample.Time != 0 && sample.Time < s.promised {
 			sample.Quality = sample.Quality.With(TimeBackwards)
 		}
 		s.latest = max(s.latest, sample.Time)
@@ -221,16 +221,18 @@ func (s *reconnectStream) end(err error) {
 
 // fail notes a lost or refused connection and sets the time of the next attempt.
 func (s *reconnectStream) fail(err error) {
-	now := s.backoff.Now()
+	start := time.Now() // waits are measured on the monotonic clock, whatever the host's does
 	if s.lost.IsZero() {
-		s.lost = now
+		s.lost = start
 	}
-	s.next = now.Add(s.backoff.wait(now.Sub(s.lost)))
+	wait := s.backoff.wait(start.Sub(s.lost))
+	s.next = start.Add(wait)
+	now := s.now()
 	s.tally.Update(func(st *Stats) {
 		st.Failures++
-		st.LastError, st.LastErrorAt = err, At(now)
-		st.enter(Down, At(now))
-		st.NextAttempt = At(s.next)
+		st.LastError, st.LastErrorAt = err, now
+		st.enter(Down, now)
+		st.NextAttempt = now.Add(wait)
 	})
 }
 

@@ -26,11 +26,15 @@ type Driver interface {
 type Registry struct{ drivers map[string]Driver }
 
 // NewRegistry returns a Registry of the drivers. It fails if two of them share
-// a scheme, or one has none.
+// a scheme, or one is nil or has none.
 func NewRegistry(drivers ...Driver) (*Registry, error) {
 	r := &Registry{drivers: make(map[string]Driver, len(drivers))}
 	var faults []error
-	for _, d := range drivers {
+	for i, d := range drivers {
+		if d == nil {
+			faults = append(faults, fmt.Errorf("acquire: driver %d is nil", i+1))
+			continue
+		}
 		switch scheme := d.Scheme(); {
 		case scheme == "":
 			faults = append(faults, fmt.Errorf("acquire: driver %T has no scheme", d))

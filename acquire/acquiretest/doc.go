@@ -1,0 +1,2 @@
+// Package acquiretest proves drivers, and stands in for them.
+package acquiretest
