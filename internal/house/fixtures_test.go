@@ -2,8 +2,10 @@ package house_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +45,8 @@ func TestRules(t *testing.T) {
 				rewrite(t, file, want)
 			}
 			assert.Equal(t, want, got.String())
-			for line := range strings.Lines(want) {
-				assert.Contains(t, line, ": "+rule+": ", "a fixture breaks the rule it is named after")
+			if rule != "none" {
+				assert.Contains(t, want, ": "+rule+": ", "a fixture breaks the rule it is named after")
 			}
 		})
 	}
@@ -59,26 +61,23 @@ func unpack(t *testing.T, file string) (dir, want string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
+	_, sections, _ := strings.Cut(string(data), "-- ")
 	dir = t.TempDir()
-	var name string
-	content := make(map[string]string)
-	for line := range strings.Lines(string(data)) {
-		head, isHead := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "-- ")
-		if head, ok := strings.CutSuffix(head, " --"); isHead && ok {
-			name = head
-			continue
+	for section := range strings.SplitSeq(sections, "\n-- ") {
+		name, text, ok := strings.Cut(section, " --\n")
+		require.True(t, ok, "%s: a section without a name: %q", file, section)
+		if name == "want" {
+			return dir, text
 		}
-		content[name] += line
-	}
-	for name, text := range content {
-		if name == "" || name == "want" {
-			continue
+		if text != "" {
+			text += "\n" // the separator's
 		}
 		target := filepath.Join(dir, filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(target), 0o777))
 		require.NoError(t, os.WriteFile(target, []byte(text), 0o666))
 	}
-	return dir, content["want"]
+	t.Fatalf("%s has no section for what it wants", file)
+	return "", ""
 }
 
 // rewrite replaces what a fixture expects, which is its last section.
@@ -104,4 +103,31 @@ func TestExcuse(t *testing.T) {
 	assert.Equal(t, "units.Other", stand[0].Symbol)
 	require.Len(t, unused, 1)
 	assert.Equal(t, "init", unused[0].Rule)
+}
+
+// TestText makes its files on the spot: they would otherwise break the rule, or
+// be no text, where they lie.
+func TestText(t *testing.T) {
+	const later, broken = "TO" + "DO", "FIX" + "ME"
+	files := map[string]string{
+		"go.mod":  "module example.com/field\n",
+		"plan.go": "// Package plan plans.\npackage plan\n\n// " + later + ": everything.\n",
+		"a.md":    "fine\n\n(" + broken + ")\n",
+		"b.md":    "context." + later + " and " + later + "S are fine\n",
+		"c.bin":   "\x00 " + later + "\n",
+		"d.md":    "/" + "work/main\n/" + "root/go",
+	}
+	dir := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
+	}
+	m, err := house.Load(dir)
+	require.NoError(t, err)
+	rules := house.Rules()
+	i := slices.IndexFunc(rules, func(r house.Rule) bool { return r.Name == "text" })
+	var got []string
+	for _, v := range rules[i].Check(m) {
+		got = append(got, fmt.Sprintf("%s:%d", v.File, v.Line))
+	}
+	assert.Equal(t, []string{"a.md:3", "d.md:1", "d.md:2", "plan.go:4"}, got)
 }
