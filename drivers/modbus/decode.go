@@ -18,10 +18,12 @@ type decoder struct {
 	order  Order
 	scale  units.Scale
 	factor int64 // whole scale of an integer that stays one; 0: float64 by scale
+	scaled bool  // scale is not 1
 }
 
 func newDecoder(id acquire.PointID, p Point) decoder {
 	d := decoder{point: id, typ: p.Type, order: p.Order, scale: p.Scale.Reduce()}
+	d.scaled = d.scale != units.Scale{Num: 1, Den: 1}
 	if p.whole() {
 		d.factor = d.scale.Num
 	}
@@ -108,16 +110,16 @@ func (d *decoder) unsigned(v uint64) (acquire.Value, acquire.Reason) {
 		return acquire.Value{}, acquire.Range
 	case d.factor < 0:
 		return d.signed(int64(v))
-	case v > math.MaxInt64:
-		return acquire.Float64(d.scale.Apply(float64(v))), 0
 	}
-	return acquire.Float64(d.scale.ApplyInt(int64(v))), 0
+	return acquire.Float64(d.scale.ApplyUint(v)), 0
 }
 
 // float refuses NaN and infinities, with which devices mark a quantity that
 // they cannot measure now.
 func (d *decoder) float(v float64) (acquire.Value, acquire.Reason) {
-	v = d.scale.Apply(v)
+	if d.scaled {
+		v = d.scale.Apply(v)
+	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return acquire.Value{}, acquire.Sensor
 	}
