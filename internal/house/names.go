@@ -1,6 +1,7 @@
 package house
 
 import (
+	"go/ast"
 	"path"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ func checkNames(m *Module) []Violation {
 		if slices.Contains(hollow, path.Base(p.Dir)) {
 			found = append(found, m.about(p, "package name %s says nothing: name what it provides", path.Base(p.Dir)))
 		}
+		found = append(found, countingTests(m, p)...)
 		if !p.Library() {
 			continue
 		}
@@ -43,4 +45,26 @@ func stutters(pkg, name string) bool {
 	}
 	next := name[len(pkg)]
 	return next < 'a' || next > 'z'
+}
+
+// countingTests finds tests that count allocations and do not say so. The race
+// detector allocates on its own account, so those tests run apart from it, and
+// their names are how they are told apart.
+func countingTests(m *Module, p *Package) []Violation {
+	var found []Violation
+	for _, f := range p.Tests {
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || !strings.HasPrefix(fn.Name.Name, "Test") || strings.Contains(fn.Name.Name, "Alloc") {
+				continue
+			}
+			ast.Inspect(fn, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "AllocsPerRun" {
+					found = append(found, m.at(fn.Pos(), p, fn.Name.Name, "%s counts allocations: put Alloc into its name", fn.Name.Name))
+				}
+				return true
+			})
+		}
+	}
+	return found
 }

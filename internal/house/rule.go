@@ -65,7 +65,7 @@ func Rules() []Rule {
 		{"surface", "no exported identifier mentions a third-party type", checkSurface},
 		{"documented", "every exported identifier has a comment", checkDocumented},
 		{"package", "every package explains itself; a public one lists guarantees and has an example", checkPackage},
-		{"names", "names do not stutter, say Get, or say nothing", checkNames},
+		{"names", "names do not stutter, say Get, say nothing, or hide that a test counts allocations", checkNames},
 		{"banned", "library code leaves clock, log, process and network to its host", checkBanned},
 		{"init", "nothing happens because a package was imported", checkInit},
 		{"state", "no package-level variable changes", checkState},
