@@ -24,14 +24,11 @@ func (e *OpError) Error() string { return e.Source + ": " + e.Op + ": " + e.Err.
 func (e *OpError) Unwrap() error { return e.Err }
 
 // Permanent reports whether connecting again cannot help: the source has ended
-// (io.EOF), was closed, its caller gave up (context errors), or an error in the
+// (io.EOF), was closed, was given up by its caller (context.Canceled), or an error in the
 // chain has a method Permanent() bool that says so, as for a configuration that
 // the device can never serve.
 func Permanent(err error) bool {
-	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrClosed) {
-		return true
-	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, io.EOF) || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {
 		return true
 	}
 	var p interface{ Permanent() bool }

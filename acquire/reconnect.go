@@ -2,6 +2,7 @@ package acquire
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -122,14 +123,15 @@ func (r *reconnector) Stats() Stats {
 
 type reconnectStream struct {
 	*reconnector
-	inner Stream // nil while down
-	err   error  // final error
+	inner   Stream   // nil while down
+	attempt *attempt // nil unless connecting
+	err     error    // final error
 
 	lost     time.Time // start of the outage; zero while data arrive
 	next     time.Time // when the next attempt is due
 	said     bool      // the outage has been said to every point
 	promised Instant   // latest watermark or loss stamp given out
-	latest   Instant   // latest sample time given out
+	latest   Instant   // latest sample time or watermark given out
 }
 
 func (s *reconnectStream) Next(ctx context.Context, b *Batch) error {
@@ -160,23 +162,67 @@ func (s *reconnectStream) Next(ctx context.Context, b *Batch) error {
 				return nil
 			}
 		}
-		s.tally.Enter(Connecting, s.now())
-		inner, err := s.src.Open(ctx)
-		if err == nil {
-			s.inner = inner
-			s.tally.Update(func(st *Stats) { st.Connects++ })
-			continue
-		}
-		if s.fatal(ctx, err) {
-			break
-		}
-		s.fail(err)
-		if !s.sayLoss(b, err) {
+		switch err := s.connect(ctx); {
+		case err == nil:
+		case errors.Is(err, errConnecting):
 			s.beat(b)
+			return nil
+		case s.fatal(ctx, err):
+		default:
+			s.fail(err)
+			if !s.sayLoss(b, err) {
+				s.beat(b)
+			}
+			return nil
 		}
-		return nil
 	}
 	return s.err
+}
+
+// errConnecting says that a heartbeat is due before the attempt has ended.
+var errConnecting = errors.New("acquire: connecting")
+
+// attempt is one call of Source.Open, on a goroutine of its own so that
+// heartbeats go on however long connecting takes.
+type attempt struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when inner and err are set
+	inner  Stream
+	err    error
+}
+
+// connect starts an attempt if none is under way, and waits for its end.
+func (s *reconnectStream) connect(ctx context.Context) error {
+	a := s.attempt
+	if a == nil {
+		s.tally.Enter(Connecting, s.now())
+		a = &attempt{done: make(chan struct{})}
+		var open context.Context
+		open, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		go func() {
+			defer close(a.done)
+			a.inner, a.err = s.src.Open(open)
+		}()
+		s.attempt = a
+	}
+	due := time.NewTimer(heartbeat)
+	defer due.Stop()
+	select {
+	case <-a.done:
+	case <-due.C:
+		return errConnecting
+	case <-ctx.Done():
+		a.cancel()
+		return &OpError{Op: "open", Source: s.Name(), Err: ctx.Err()}
+	}
+	a.cancel()
+	s.attempt = nil
+	if a.err != nil {
+		return a.err
+	}
+	s.inner = a.inner
+	s.tally.Update(func(st *Stats) { st.Connects++ })
+	return nil
 }
 
 func (s *reconnectStream) now() Instant { return At(s.backoff.Now()) }
@@ -195,6 +241,7 @@ func (s *reconnectStream) pass(b *Batch) {
 	}
 	if b.Watermark != 0 {
 		b.Watermark = max(b.Watermark, s.promised)
+		s.latest = max(s.latest, b.Watermark)
 	}
 	if good {
 		s.lost, s.said = time.Time{}, false
@@ -265,6 +312,13 @@ func (s *reconnectStream) beat(b *Batch) {
 
 func (s *reconnectStream) Close() error {
 	var err error
+	if a := s.attempt; a != nil {
+		a.cancel()
+		<-a.done
+		if s.attempt = nil; a.err == nil {
+			s.inner = a.inner
+		}
+	}
 	if s.inner != nil {
 		err = s.inner.Close()
 		s.inner = nil

@@ -11,7 +11,7 @@ import (
 )
 
 // Step is one act of the device behind a Fake. Make steps with the functions
-// Deliver, Fill, Wait, Fail, EOF, Outage, Silence, Repeat and Forever. A Step is
+// Deliver, Fill, Wait, Fail, EOF, Outage, Connect, Silence, Repeat and Forever. A Step is
 // immutable and may occur in several scripts. The zero Step does nothing.
 type Step struct {
 	act   act
@@ -30,6 +30,7 @@ const (
 	wait
 	fail
 	outage
+	connect
 	silence
 	loop
 )
@@ -68,6 +69,9 @@ func EOF() Step { return Fail(io.EOF) }
 // Outage ends the connection with err and refuses new ones with err for d, from
 // the moment the script gets here.
 func Outage(d time.Duration, err error) Step { return Step{act: outage, d: d, err: err} }
+
+// Connect makes the next connection take d. It means nothing to an open stream.
+func Connect(d time.Duration) Step { return Step{act: connect, d: d} }
 
 // Silence lets an open stream wait until its caller gives up. The script ends
 // here.
@@ -146,18 +150,41 @@ func (f *Fake) Open(ctx context.Context) (acquire.Stream, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.attempts = append(f.attempts, acquire.At(time.Now()))
-	switch s := f.peek(); s.act {
-	case fail:
-		f.pop()
-		return nil, s.err
-	case outage:
-		if f.refusing(s) {
+	for {
+		switch s := f.peek(); s.act {
+		case connect:
+			f.pop()
+			f.mu.Unlock()
+			err := sleep(ctx, s.d)
+			f.mu.Lock()
+			if err != nil {
+				return nil, &acquire.OpError{Op: "open", Source: f.name, Err: err}
+			}
+		case fail:
+			f.pop()
 			return nil, s.err
+		case outage:
+			if f.refusing(s) {
+				return nil, s.err
+			}
+			f.pop()
+		default:
+			f.open++
+			return &fakeStream{fake: f}, nil
 		}
-		f.pop()
 	}
-	f.open++
-	return &fakeStream{fake: f}, nil
+}
+
+// sleep waits for d or the end of ctx, whose error it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // peek returns the next step that is not a loop; at the end of the script, EOF.
@@ -246,13 +273,9 @@ func (s *fakeStream) Next(ctx context.Context, b *acquire.Batch) error {
 		case fail, outage:
 			s.err = step.err
 		case wait:
-			t := time.NewTimer(step.d)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				s.err = s.opError(ctx.Err())
+			if err := sleep(ctx, step.d); err != nil {
+				s.err = s.opError(err)
 			}
-			t.Stop()
 		case silence:
 			<-ctx.Done()
 			s.err = s.opError(ctx.Err())
