@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -28,6 +29,7 @@ type link struct {
 	buf         [8 * maxFrame]byte
 	start, end  int   // received and not consumed: buf[start:end]
 	broken      error // why the link is of no more use
+	closed      bool
 
 	watched <-chan struct{} // Done of the context that interrupts the link
 	unwatch func() bool
@@ -41,6 +43,7 @@ type counts struct{ requests, timeouts, late, malformed, exceptions uint64 }
 
 var (
 	errCut  = errors.New("frame not complete in time")
+	errGone = errors.New("connection closed by the device")
 	longAgo = time.Unix(1, 0)
 )
 
@@ -70,8 +73,12 @@ func (l *link) release() {
 	l.watched, l.unwatch = nil, nil
 }
 
-// close ends the connection and waits for what watch started.
+// close ends the connection and waits for what watch started. It is idempotent.
 func (l *link) close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
 	l.release()
 	err := l.conn.Close()
 	l.watches.Wait()
@@ -148,7 +155,10 @@ func (l *link) silence(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return l.fail(ctx.Err())
 	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, io.EOF): // which, as a final error, would mean that the source is finite
+		return l.fail(errGone)
+	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return l.fail(err)
 	}
 	l.counts.timeouts++
