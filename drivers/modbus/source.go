@@ -139,7 +139,7 @@ func (c Config) checked() (Config, error) {
 		host, port, err := net.SplitHostPort(c.Address)
 		if err != nil { // no port: a name, an IPv4 address, or an IPv6 address with or without brackets
 			host, port = c.Address, DefaultPort
-			if h := len(host); h > 2 && host[0] == '[' && host[h-1] == ']' {
+			if h := len(host); h >= 2 && host[0] == '[' && host[h-1] == ']' {
 				host = host[1 : h-1]
 			}
 		}

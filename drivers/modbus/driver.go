@@ -1,0 +1,182 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// Driver makes sources from URLs of the form
+//
+//	modbus://HOST[:PORT]/UNIT?point=NAME,ADDRESS,TYPE[,KEY=VALUE...]&point=...
+//
+// where ADDRESS is coil:N, discrete:N, holding:N or input:N, counted from 0, and
+// TYPE a type's name such as float32. The keys of a point are unit (a symbol
+// such as kWh), role (gauge, counter, state), order (ABCD, CDAB, BADC, DCBA, with
+// +halves for 64 bits, the plus sign escaped as %2B) and scale (a ratio such as
+// 1/10). Further parameters are name, interval, timeout, connect_timeout,
+// max_timeouts, max_registers, max_bits and max_gap, as the fields of Config.
+//
+// The zero value is ready to use and safe for concurrent use.
+type Driver struct{}
+
+var _ acquire.Driver = Driver{}
+
+// Scheme returns "modbus".
+func (Driver) Scheme() string { return "modbus" }
+
+// ParseSource makes the Source that u describes. The error names every fault.
+func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error) {
+	cfg := Config{Catalog: c, Address: u.Host}
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	if u.User != nil {
+		fault("the protocol knows no user or password")
+	}
+	unit, err := strconv.ParseUint(strings.Trim(u.Path, "/"), 10, 8)
+	if err != nil {
+		fault("path %q is not a unit id of 0 to 255", u.Path)
+	}
+	cfg.Unit = byte(unit)
+
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		fault("malformed parameters")
+	}
+	durations := map[string]*time.Duration{
+		"interval": &cfg.Interval, "timeout": &cfg.Timeout, "connect_timeout": &cfg.ConnectTimeout,
+	}
+	numbers := map[string]*int{
+		"max_timeouts": &cfg.MaxTimeouts, "max_registers": &cfg.MaxRegisters, "max_bits": &cfg.MaxBits, "max_gap": &cfg.MaxGap,
+	}
+	names := make([]string, 0, len(query))
+	for name := range query {
+		names = append(names, name)
+	}
+	slices.Sort(names) // faults in the same order every time
+	for _, name := range names {
+		values := query[name]
+		if name == "point" {
+			for _, text := range values {
+				p, err := parsePoint(text)
+				if err != nil {
+					faults = append(faults, err)
+				}
+				cfg.Points = append(cfg.Points, p)
+			}
+			continue
+		}
+		if len(values) > 1 {
+			fault("parameter %s is given %d times", name, len(values))
+		}
+		value := values[0]
+		var err error
+		if d := durations[name]; d != nil {
+			*d, err = time.ParseDuration(value)
+		} else if n := numbers[name]; n != nil {
+			*n, err = strconv.Atoi(value)
+		} else if name == "name" {
+			cfg.Name = value
+		} else {
+			fault("unknown parameter %q", name)
+		}
+		if err != nil {
+			fault("parameter %s: %q is malformed", name, value)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("modbus: %w", err)
+	}
+	src, err := NewSource(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+// parsePoint reads "NAME,ADDRESS,TYPE[,KEY=VALUE...]".
+func parsePoint(text string) (Point, error) {
+	fields := strings.Split(text, ",")
+	p := Point{Name: fields[0]}
+	if len(fields) < 3 {
+		return p, fmt.Errorf("point %q: want name, address and type", text)
+	}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("point %q: "+format, append([]any{p.Name}, args...)...))
+	}
+	var ok bool
+	if p.At, ok = parseAddress(fields[1]); !ok {
+		fault("malformed address %q", fields[1])
+	}
+	if t := slices.Index(typeNames[:], fields[2]); t > 0 {
+		p.Type = Type(t)
+	} else {
+		fault("unknown type %q", fields[2])
+	}
+	for _, field := range fields[3:] {
+		key, value, _ := strings.Cut(field, "=")
+		var err error
+		switch key {
+		case "unit":
+			p.Unit, err = units.Parse(value)
+		case "scale":
+			p.Scale, err = units.ParseScale(value)
+		case "order":
+			p.Order, err = parseOrder(value)
+		case "role":
+			p.Role, err = parseRole(value)
+		default:
+			err = fmt.Errorf("unknown key %q", key)
+		}
+		if err != nil {
+			fault("%w", err)
+		}
+	}
+	return p, errors.Join(faults...)
+}
+
+func parseAddress(text string) (Address, bool) {
+	word, number, _ := strings.Cut(text, ":")
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return Address{}, false
+	}
+	switch word {
+	case "coil":
+		return Coil(uint16(n)), true
+	case "discrete":
+		return Discrete(uint16(n)), true
+	case "holding":
+		return Holding(uint16(n)), true
+	case "input":
+		return Input(uint16(n)), true
+	}
+	return Address{}, false
+}
+
+func parseOrder(text string) (Order, error) {
+	for o := range LowWordFirst | LowByteFirst | SwapHalves + 1 {
+		if o.String() == text {
+			return o, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown order %q", text)
+}
+
+func parseRole(text string) (acquire.Role, error) {
+	for _, r := range []acquire.Role{acquire.Gauge, acquire.Counter, acquire.State} {
+		if r.String() == text {
+			return r, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown role %q", text)
+}
