@@ -1,0 +1,104 @@
+package aggregate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// DefaultDemandInterval is the demand interval where none is given. A quarter of
+// an hour is what most tariffs and meters use.
+const DefaultDemandInterval = 15 * time.Minute
+
+// Demand says how time is cut into demand intervals. The intervals are blocks
+// [Start, End) of one length, synchronised to the clock: they start at midnight
+// UTC plus Offset, and at whole multiples of Interval from there.
+//
+// The zero value is Block(15 * time.Minute).
+type Demand struct {
+	Interval   time.Duration // length of a block: whole seconds, and a divisor of 24 h; 0 = DefaultDemandInterval
+	Offset     time.Duration // moves the grid against UTC; less than 24 h either way
+	Incomplete Incomplete    // what a block with missing time counts for
+}
+
+// Block returns clock-synchronised block demand over d.
+func Block(d time.Duration) Demand { return Demand{Interval: d} }
+
+// Incomplete is the policy for demand over a block whose coverage is not full.
+// The field knows three: divide by the whole block, which understates; divide by
+// the covered time, which overstates; and leave it out.
+type Incomplete uint8
+
+// The policies.
+const (
+	Exclude Incomplete = iota // an incomplete block has no demand and is never a peak
+)
+
+// String returns the policy's name in lower case.
+func (p Incomplete) String() string {
+	if p == Exclude {
+		return "exclude"
+	}
+	return fmt.Sprintf("incomplete policy %d", uint8(p))
+}
+
+func (d Demand) withDefaults() Demand {
+	if d.Interval == 0 {
+		d.Interval = DefaultDemandInterval
+	}
+	return d
+}
+
+func (d Demand) validate() error {
+	const day = 24 * time.Hour
+	var faults []error
+	switch {
+	case d.Interval < 0:
+		faults = append(faults, fmt.Errorf("demand interval %v is negative", d.Interval))
+	case d.Interval%time.Second != 0:
+		faults = append(faults, fmt.Errorf("demand interval %v is not in whole seconds", d.Interval))
+	case d.Interval != 0 && day%d.Interval != 0:
+		faults = append(faults, fmt.Errorf("demand interval %v does not divide 24 h", d.Interval))
+	}
+	if d.Offset <= -day || d.Offset >= day {
+		faults = append(faults, fmt.Errorf("demand offset %v is not within 24 h", d.Offset))
+	}
+	if d.Incomplete > Exclude {
+		faults = append(faults, fmt.Errorf("unknown %v", d.Incomplete))
+	}
+	return errors.Join(faults...)
+}
+
+// Peak is the largest demand seen, and the start of the interval it was seen in.
+// Of equal ones the earliest counts. The zero value is no peak: there was no
+// complete interval with a demand in that direction.
+type Peak struct {
+	Watts float64
+	Start acquire.Instant
+}
+
+// peak keeps the exact energy behind a Peak.
+type peak struct {
+	energy int128
+	start  acquire.Instant
+}
+
+// see takes note of a net energy; only a strictly larger one replaces the peak.
+func (p *peak) see(energy int128, start acquire.Instant) {
+	if energy.cmp(p.energy) > 0 {
+		p.energy, p.start = energy, start
+	}
+}
+
+func (p *peak) over(interval time.Duration) Peak {
+	return Peak{Watts: p.energy.watts(interval), Start: p.start}
+}
+
+// watts returns the mean power of the energy x over d, correctly rounded.
+func (x int128) watts(d time.Duration) float64 {
+	// 2·10⁶ quanta a nanosecond are one watt.
+	const twos = 7
+	return x.over(divisor{odd: 2 * microwattsPerWatt >> twos * uint64(d), twos: twos})
+}

@@ -1,0 +1,61 @@
+package aggregate_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/aggregate"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// A meter that is read once a second for a quarter of an hour.
+func Example() {
+	catalog := acquire.NewCatalog()
+	p, _ := catalog.Define(acquire.Point{Name: "main/P", Unit: units.Kilowatt, Kind: acquire.KindFloat64})
+	q, _ := catalog.Define(acquire.Point{Name: "main/Q", Unit: units.Kilovar, Kind: acquire.KindFloat64})
+	site, err := aggregate.NewRouter(catalog, aggregate.Metering{
+		Name: "main", Power: "main/P", ReactivePower: "main/Q",
+		Rule:   aggregate.Trapezoid,
+		Demand: aggregate.Block(15 * time.Minute),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	start := acquire.At(time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC))
+	var batch acquire.Batch
+	for second := range 901 {
+		at := start.Add(time.Duration(second) * time.Second)
+		batch.Reset()
+		batch.Append(acquire.Sample{Time: at, Point: p, Value: acquire.Float64(97.2), Quality: acquire.Good})
+		batch.Append(acquire.Sample{Time: at, Point: q, Value: acquire.Float64(38.4), Quality: acquire.Good})
+		for _, interval := range site.Observe(&batch) {
+			fmt.Println(interval)
+		}
+	}
+	// Output:
+	// 08:00:00-08:15:00 main 24.300 kWh, demand 97.2 kW, PF 0.93 (Q1 lag), coverage 100 %
+}
+
+// All faults of a configuration come at once.
+func ExampleNewRouter() {
+	catalog := acquire.NewCatalog()
+	catalog.Define(acquire.Point{Name: "main/Q", Unit: units.Kilovar, Kind: acquire.KindFloat64})
+	_, err := aggregate.NewRouter(catalog, aggregate.Metering{
+		Name: "main", Power: "main/Q", Import: "main/E",
+		Demand: aggregate.Block(7 * time.Minute),
+	})
+	fmt.Println(err)
+	// Output:
+	// aggregate: main: demand interval 7m0s does not divide 24 h
+	// aggregate: main: power point "main/Q" is in kvar: want active power, not reactive power
+	// aggregate: main: import point "main/E" is not in the catalog
+}
+
+func ExampleEnergy_Exact() {
+	e := aggregate.WattHours(24310)
+	fmt.Println(e, e.KilowattHours(), e.Exact())
+	// Output:
+	// 24.310 kWh 24.31 87516000 J
+}

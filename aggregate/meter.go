@@ -1,0 +1,407 @@
+package aggregate
+
+import (
+	"math"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// slot numbers the channels of a meter.
+type slot uint8
+
+const (
+	activePowerSlot slot = iota
+	reactivePowerSlot
+	importSlot
+	exportSlot
+	reactiveImportSlot
+	reactiveExportSlot
+	slots
+)
+
+// channels is a set of slots.
+type channels uint8
+
+const (
+	activePower            channels = 1 << activePowerSlot
+	reactivePower          channels = 1 << reactivePowerSlot
+	importRegister         channels = 1 << importSlot
+	exportRegister         channels = 1 << exportSlot
+	reactiveImportRegister channels = 1 << reactiveImportSlot
+	reactiveExportRegister channels = 1 << reactiveExportSlot
+)
+
+// has reports whether any channel of d is in c.
+func (c channels) has(d channels) bool { return c&d != 0 }
+
+// latest is the last instant accepted in a sample; it leaves room for the end of
+// the block it falls into.
+const latest = acquire.Instant(math.MaxInt64) - acquire.Instant(48*time.Hour)
+
+// tally is what one channel has gathered in one block: energy by direction (a
+// register uses in alone) and known time. What is missing is the rest.
+type tally struct {
+	in, out         int128
+	good, uncertain int64 // ns
+}
+
+func (t *tally) isZero() bool { return *t == tally{} }
+
+// cover books d ns as known with quality q.
+func (t *tally) cover(d int64, q uint8) {
+	if q == good {
+		t.good += d
+	} else {
+		t.uncertain += d
+	}
+}
+
+func (t *tally) add(u *tally) {
+	t.in = t.in.plus(u.in)
+	t.out = t.out.plus(u.out)
+	t.good += u.good
+	t.uncertain += u.uncertain
+}
+
+// The qualities of what a channel holds.
+const (
+	unknown   = uint8(acquire.Bad)
+	uncertain = uint8(acquire.Uncertain)
+	good      = uint8(acquire.Good)
+)
+
+// channel is what gauges and counters have in common: where they stand in time.
+// All time before done is decided, known or missing.
+type channel struct {
+	done acquire.Instant // accounted for up to here
+	edge acquire.Instant // end of the block that holds done
+	last acquire.Instant // time of the last accepted sample
+	mark acquire.Instant // watermark: nothing older will come
+
+	maxGap int64  // ns
+	meter  uint32 // index in Router.meters
+	next   ref    // next channel fed by the same point
+	slot   slot
+	held   uint8 // quality of what is held since last; unknown = nothing
+	rule   Rule
+
+	tally // of the block that ends at edge
+}
+
+// block is one open demand interval of one meter.
+type block struct {
+	tallies [slots]tally
+	flags   Flags
+	touched bool
+}
+
+// meter is the state of one Metering. Its open blocks form a ring: the oldest
+// ends at end and stands at ring[oldest].
+type meter struct {
+	name     string
+	index    int
+	channels channels
+	refs     [slots]ref
+	interval acquire.Instant
+	offset   acquire.Instant // 0 <= offset < interval
+
+	open    bool // a first sample or watermark has been seen
+	began   acquire.Instant
+	end     acquire.Instant
+	ring    []block
+	oldest  int
+	touched int // blocks in the ring that are not empty
+
+	silent       int             // empty blocks closed in a row
+	silence      acquire.Instant // start of the blocks not told one by one, 0 = none
+	silenceFlags Flags
+
+	total      [slots]tally
+	counts     Counts
+	importPeak peak
+	exportPeak peak
+}
+
+// silentBlocks is how many empty blocks in a row are told one by one: a day of
+// quarter hours.
+const silentBlocks = 96
+
+// endOf returns the end of the block [start, end) that holds t.
+func (m *meter) endOf(t acquire.Instant) acquire.Instant {
+	phase := (t - m.offset) % m.interval
+	if phase < 0 {
+		phase += m.interval
+	}
+	return t - phase + m.interval
+}
+
+func (m *meter) start() acquire.Instant { return m.end - m.interval }
+
+// begin opens the first block, which holds t.
+func (r *Router) begin(m *meter, t acquire.Instant) {
+	m.open = true
+	m.end = m.endOf(t)
+	m.began = m.start()
+	if t > m.began {
+		m.note(m.slotOf(m.end), Partial)
+	}
+	for _, ref := range m.refs {
+		if c := r.channel(ref); c != nil {
+			c.done, c.edge = m.began, m.end
+		}
+	}
+}
+
+// slotOf returns the open block that ends at end, which must be in the ring.
+func (m *meter) slotOf(end acquire.Instant) *block {
+	i := m.oldest + int((end-m.end)/m.interval)
+	if i >= len(m.ring) {
+		i -= len(m.ring)
+	}
+	return &m.ring[i]
+}
+
+// note adds flags to an open block.
+func (m *meter) note(b *block, flags Flags) {
+	b.flags |= flags
+	m.touch(b)
+}
+
+func (m *meter) touch(b *block) {
+	if !b.touched {
+		b.touched = true
+		m.touched++
+	}
+}
+
+// block returns the block that ends at end. Blocks that have to make room for
+// it are closed.
+func (r *Router) block(m *meter, end acquire.Instant) *block {
+	room := m.interval * acquire.Instant(len(m.ring))
+	if end-m.end >= room {
+		r.advance(m, end-room, r.settled(m), false)
+	}
+	return m.slotOf(end)
+}
+
+// spill moves what c gathered in its present block into the block.
+func (r *Router) spill(m *meter, c *channel) {
+	if c.tally.isZero() {
+		return
+	}
+	b := r.block(m, c.edge)
+	b.tallies[c.slot].add(&c.tally)
+	m.touch(b)
+	c.tally = tally{}
+}
+
+// turn leaves the present block of c, of which all is known, for the next.
+func (r *Router) turn(m *meter, c *channel) {
+	r.spill(m, c)
+	c.done = c.edge
+	c.edge += m.interval
+}
+
+// skip moves c to t; the time up to there is missing.
+func (r *Router) skip(m *meter, c *channel, t acquire.Instant) {
+	if t >= c.edge {
+		r.spill(m, c)
+		c.edge = m.endOf(t)
+	}
+	c.done = t
+}
+
+// settled returns the time up to which every channel of m is decided, whatever
+// comes.
+func (r *Router) settled(m *meter) acquire.Instant {
+	until := acquire.Instant(math.MaxInt64)
+	for _, ref := range m.refs {
+		switch {
+		case ref > 0:
+			until = min(until, r.gauges[ref-1].settled())
+		case ref < 0:
+			until = min(until, r.counters[-ref-1].settled())
+		}
+	}
+	return until
+}
+
+// settle closes the blocks of m that are decided.
+func (r *Router) settle(m *meter) {
+	if s := r.settled(m); m.end <= s {
+		r.advance(m, s, s, false)
+	}
+}
+
+// advance closes all blocks of m that end at or before until. Those that end
+// after settled are closed by force. If limited, it stops when the call in
+// progress has closed enough, and reports false.
+func (r *Router) advance(m *meter, until, settled acquire.Instant, limited bool) bool {
+	for m.end <= until {
+		if limited && len(r.out)-r.base >= maxSilentIntervals {
+			return false
+		}
+		why := Flags(0)
+		if m.end > settled {
+			why = Forced
+		}
+		if m.silent >= silentBlocks && m.touched == 0 {
+			stop := until
+			if why == 0 {
+				stop = min(until, settled)
+			}
+			if r.leap(m, stop, why) {
+				continue
+			}
+		}
+		r.close(m, why)
+	}
+	return true
+}
+
+// leap closes in one step the blocks of m that end at or before until, if it is
+// certain that they are empty.
+func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
+	n := (until-m.end)/m.interval + 1
+	start := m.start() + n*m.interval
+	for _, ref := range m.refs {
+		if c := r.channel(ref); c != nil && c.done < start && (ref > 0 && c.held != unknown && c.rule == HoldLeft || !c.tally.isZero()) {
+			return false
+		}
+	}
+	for _, ref := range m.refs {
+		if c := r.channel(ref); c != nil && c.done < start {
+			r.leave(m, ref, start, false)
+		}
+	}
+	if m.silence == 0 {
+		m.silence = m.start()
+	}
+	m.silenceFlags |= why | Gap
+	if why == Forced {
+		m.counts.Forced += uint64(n)
+	}
+	m.end += n * m.interval
+	return true
+}
+
+// leave takes a channel past the end of a block that closes.
+func (r *Router) leave(m *meter, ref ref, end acquire.Instant, settled bool) {
+	if ref > 0 {
+		r.leaveGauge(m, &r.gauges[ref-1], end, settled)
+		return
+	}
+	r.skip(m, &r.counters[-ref-1].channel, end)
+}
+
+// close closes the oldest block of m for the reasons why.
+func (r *Router) close(m *meter, why Flags) {
+	for _, ref := range m.refs {
+		if c := r.channel(ref); c != nil && c.done < m.end {
+			r.leave(m, ref, m.end, r.channelSettled(ref) >= m.end)
+		}
+	}
+	b := &m.ring[m.oldest]
+	for i := range m.total {
+		m.total[i].add(&b.tallies[i])
+	}
+	if why == Forced {
+		m.counts.Forced++
+	}
+	if b.touched {
+		m.touched--
+		m.silent = 0
+		r.tellSilence(m)
+	} else {
+		m.silent++
+	}
+	start := m.start()
+	switch {
+	case m.silent <= silentBlocks:
+		r.out = append(r.out, Interval{})
+		iv := &r.out[len(r.out)-1]
+		m.fill(iv, &b.tallies, start, m.end)
+		iv.Flags |= b.flags | why
+		m.counts.Intervals++
+		if net, ok := iv.demand(); ok {
+			m.importPeak.see(net, start)
+			m.exportPeak.see(net.neg(), start)
+		}
+	default:
+		if m.silence == 0 {
+			m.silence = start
+		}
+		m.silenceFlags |= why | Gap
+	}
+	if b.touched {
+		*b = block{}
+	}
+	m.end += m.interval
+	m.oldest++
+	if m.oldest == len(m.ring) {
+		m.oldest = 0
+	}
+}
+
+// tellSilence puts out the one interval that stands for a long silence, which
+// ends where the oldest block starts.
+func (r *Router) tellSilence(m *meter) {
+	if m.silence == 0 {
+		return
+	}
+	r.out = append(r.out, Interval{})
+	iv := &r.out[len(r.out)-1]
+	m.fill(iv, &[slots]tally{}, m.silence, m.start())
+	iv.Flags |= m.silenceFlags | Silence
+	m.counts.Intervals++
+	m.silence, m.silenceFlags = 0, 0
+}
+
+// fill makes an interval of tallies.
+func (m *meter) fill(iv *Interval, tallies *[slots]tally, start, end acquire.Instant) {
+	iv.Meter, iv.Start, iv.End, iv.channels = m.name, start, end, m.channels
+	whole := int64(end - start)
+	var cover [slots]Coverage
+	for i := range cover {
+		if m.channels&(1<<i) == 0 {
+			continue
+		}
+		t := &tallies[i]
+		cover[i] = t.coverage(whole)
+		if t.uncertain != 0 {
+			iv.Flags |= Uncertain
+		}
+		if cover[i].Missing != 0 {
+			iv.Flags |= Gap
+		}
+	}
+	iv.Power, iv.Registers, iv.ReactivePower, iv.ReactiveRegisters = accounts(m.channels, tallies, &cover)
+}
+
+func (t *tally) coverage(whole int64) Coverage {
+	return Coverage{
+		Good:      time.Duration(t.good),
+		Uncertain: time.Duration(t.uncertain),
+		Missing:   time.Duration(whole - t.good - t.uncertain),
+	}
+}
+
+// accounts puts tallies together to accounts.
+func accounts(have channels, tallies *[slots]tally, cover *[slots]Coverage) (power, registers Account, reactivePower, reactiveRegisters ReactiveAccount) {
+	both := func(in, out slot) Coverage {
+		switch {
+		case have&(1<<in) == 0:
+			return cover[out]
+		case have&(1<<out) == 0:
+			return cover[in]
+		}
+		return cover[in].worse(cover[out])
+	}
+	p, q := &tallies[activePowerSlot], &tallies[reactivePowerSlot]
+	power = Account{Energy{p.in}, Energy{p.out}, cover[activePowerSlot]}
+	reactivePower = ReactiveAccount{ReactiveEnergy{q.in}, ReactiveEnergy{q.out}, cover[reactivePowerSlot]}
+	registers = Account{Energy{tallies[importSlot].in}, Energy{tallies[exportSlot].in}, both(importSlot, exportSlot)}
+	reactiveRegisters = ReactiveAccount{ReactiveEnergy{tallies[reactiveImportSlot].in}, ReactiveEnergy{tallies[reactiveExportSlot].in}, both(reactiveImportSlot, reactiveExportSlot)}
+	return power, registers, reactivePower, reactiveRegisters
+}

@@ -1,0 +1,284 @@
+package aggregate
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// Rule says how power samples become energy. There is no rule that credits a
+// value to the time before it was seen and however long that was: after an
+// outage such a right rectangle bills the outage at the first value after it.
+type Rule uint8
+
+// The rules. Whatever the rule, more than MaxGap is not bridged.
+const (
+	// HoldLeft holds each value until the next sample, for MaxGap at most. It is
+	// exact for sources that report by exception or with a deadband, and the only
+	// rule that is safe for them.
+	HoldLeft Rule = iota
+	// Trapezoid joins the samples by straight lines, for momentary values read at
+	// regular times. Where the line crosses zero it is split at the crossing into
+	// import and export.
+	Trapezoid
+	// MeanOverPast takes each value as the mean over the time since the sample
+	// before, for meters whose power register is an average. If that sample is bad
+	// or more than MaxGap ago the time is missing.
+	MeanOverPast
+)
+
+// String returns the rule's name in lower case.
+func (r Rule) String() string {
+	switch r {
+	case HoldLeft:
+		return "hold left"
+	case Trapezoid:
+		return "trapezoid"
+	case MeanOverPast:
+		return "mean over past"
+	}
+	return fmt.Sprintf("rule %d", uint8(r))
+}
+
+// gauge integrates the power samples of one channel. It is 128 bytes, two cache
+// lines, and the common push touches nothing else.
+type gauge struct {
+	channel
+	p       int64  // µW, the value of the last sample
+	samples uint64 // accepted
+}
+
+// push integrates up to a sample of p µW and known quality q at t. It does the
+// common case, a sample within the block and MaxGap, and reports false, with
+// nothing done, for all others.
+func (g *gauge) push(t acquire.Instant, p int64, q uint8) bool {
+	if t <= g.last || t >= g.edge || t < g.done || g.held == unknown || int64(t-g.last) > g.maxGap {
+		return false
+	}
+	dt := uint64(t - g.done)
+	held := g.held
+	switch g.rule {
+	case HoldLeft:
+		g.flow(g.p, dt)
+	case Trapezoid:
+		if g.p^p < 0 {
+			return false
+		}
+		g.flowQuanta(g.p < 0, product(uint64(magnitude(g.p))+uint64(magnitude(p)), dt))
+		held = min(held, q)
+	default:
+		g.flow(p, dt)
+		held = min(held, q)
+	}
+	g.cover(int64(dt), held)
+	g.done, g.last, g.p, g.held = t, t, p, q
+	g.samples++
+	return true
+}
+
+// magnitude returns |p|; powers are never as low as math.MinInt64.
+func magnitude(p int64) int64 {
+	sign := p >> 63
+	return (p ^ sign) - sign
+}
+
+// flow books the constant power p over dt ns.
+func (t *tally) flow(p int64, dt uint64) {
+	t.flowQuanta(p < 0, product(uint64(magnitude(p)), 2*dt))
+}
+
+// flowQuanta books n quanta out or in.
+func (t *tally) flowQuanta(out bool, n int128) {
+	account := &t.in
+	if out {
+		account = &t.out
+	}
+	lo, carry := bits.Add64(account.lo, n.lo, 0)
+	account.hi, _ = bits.Add64(account.hi, n.hi, carry)
+	account.lo = lo
+}
+
+// settled returns the time up to which g is decided, whatever comes.
+func (g *gauge) settled() acquire.Instant {
+	if g.held == unknown || g.rule == HoldLeft || g.mark > g.last && uint64(g.mark-g.last) > uint64(g.maxGap) {
+		return max(g.done, g.mark)
+	}
+	return g.done
+}
+
+// observePower takes one sample of a gauge through all cases. known says that p
+// is its value.
+func (r *Router) observePower(g *gauge, s *acquire.Sample, p int64, known bool) {
+	m := &r.meters[g.meter]
+	t, q := s.Time, unknown
+	if known {
+		q = uint8(s.Quality.Severity())
+	}
+	if !r.admit(m, t) {
+		return
+	}
+	if t <= g.last || t < g.done || s.Quality.Has(acquire.TimeBackwards) {
+		if t == g.last && q == g.held && p == g.p {
+			m.counts.Duplicates++
+		} else {
+			m.counts.Late++
+		}
+		return
+	}
+	edge := g.edge
+	gap := uint64(t-g.last) > uint64(g.maxGap)
+	switch {
+	case g.held == unknown:
+	case g.rule == HoldLeft:
+		until := t
+		if gap {
+			until = g.last + acquire.Instant(g.maxGap)
+		}
+		if until > g.done {
+			r.constant(m, g, g.p, until, g.held)
+		}
+	case q == unknown || gap:
+	case g.rule == Trapezoid:
+		r.linear(m, g, p, t, min(g.held, q))
+	default:
+		r.constant(m, g, p, t, min(g.held, q))
+	}
+	r.skip(m, &g.channel, t)
+	g.last, g.p, g.held = t, p, q
+	if q == unknown {
+		g.p = 0
+		m.counts.Bad++
+	} else {
+		g.samples++
+	}
+	if s.Quality.Has(acquire.Overflow) {
+		m.note(r.block(m, g.edge), Lossy)
+	}
+	if g.edge != edge {
+		r.settle(m)
+	}
+}
+
+// constant books the power p from done to until, with the blocks in between.
+func (r *Router) constant(m *meter, g *gauge, p int64, until acquire.Instant, q uint8) {
+	for g.edge <= until {
+		dt := uint64(g.edge - g.done)
+		g.flow(p, dt)
+		g.cover(int64(dt), q)
+		r.turn(m, &g.channel)
+	}
+	dt := uint64(until - g.done)
+	g.flow(p, dt)
+	g.cover(int64(dt), q)
+	g.done = until
+}
+
+// linear books the straight line from the last sample, at done, to p at t, with
+// the blocks in between.
+func (r *Router) linear(m *meter, g *gauge, p int64, t acquire.Instant, q uint8) {
+	l := newLine(g.p, p, uint64(t-g.done))
+	from := g.done
+	var in, out int128 // of the line so far
+	for {
+		until := min(g.edge, t)
+		nextIn, nextOut := l.upTo(uint64(until - from))
+		g.flowQuanta(false, nextIn.sub(in))
+		g.flowQuanta(true, nextOut.sub(out))
+		in, out = nextIn, nextOut
+		g.cover(int64(until-g.done), q)
+		if until == g.edge {
+			r.turn(m, &g.channel)
+		} else {
+			g.done = until
+		}
+		if until == t {
+			return
+		}
+	}
+}
+
+// line is a straight line of power over dt ns. It is turned so that it starts
+// with import: from first >= 0 to second, which may be negative.
+type line struct {
+	first, second int64
+	dt            uint64
+	turned        bool
+	forward       int128 // quanta before the crossing, or in all
+}
+
+func newLine(p1, p2 int64, dt uint64) line {
+	l := line{first: p1, second: p2, dt: dt}
+	if p1 < 0 || p1 == 0 && p2 < 0 {
+		l.first, l.second, l.turned = -p1, -p2, true
+	}
+	if l.second < 0 {
+		// The triangle before the crossing is first²·dt/(first-second). What is
+		// after it is the whole less this, so that nothing is lost in rounding.
+		l.forward = product(uint64(l.first), dt).shareRounded(uint64(l.first), uint64(l.first)+uint64(-l.second))
+	} else {
+		l.forward = product(uint64(l.first)+uint64(l.second), dt)
+	}
+	return l
+}
+
+// upTo returns the quanta in the first u ns, in and out, each rounded so that
+// differences of any two add up to the whole.
+func (l *line) upTo(u uint64) (in, out int128) {
+	var forward, backward int128
+	switch net := l.net(u); {
+	case l.second >= 0:
+		forward = net
+	case product(uint64(l.first), l.dt).cmp(product(uint64(l.first)+uint64(-l.second), u)) >= 0:
+		forward = net // not yet at the crossing
+	default:
+		forward, backward = l.forward, l.forward.sub(net)
+	}
+	if l.turned {
+		return backward, forward
+	}
+	return forward, backward
+}
+
+// net returns the quanta in the first u ns: 2·first·u + (second-first)·u²/dt,
+// rounded to nearest, halves up.
+func (l *line) net(u uint64) int128 {
+	if u == l.dt {
+		if l.second < 0 {
+			return scaled(l.first+l.second, u)
+		}
+		return product(uint64(l.first)+uint64(l.second), u)
+	}
+	base := product(uint64(l.first), 2*u)
+	if l.second >= l.first {
+		return base.add(product(uint64(l.second-l.first), u).shareRounded(u, l.dt))
+	}
+	bend, rest := product(uint64(l.first)-uint64(l.second), u).share(u, l.dt)
+	if rest > l.dt-rest {
+		bend = bend.add(int128{0, 1})
+	}
+	return base.sub(bend)
+}
+
+// leaveGauge takes g to the end of a block that closes. A value that is held is
+// booked if the watermark vouches for it; all else is missing.
+func (r *Router) leaveGauge(m *meter, g *gauge, end acquire.Instant, settled bool) {
+	expired := uint64(end-g.last) > uint64(g.maxGap)
+	if g.held != unknown {
+		if g.rule == HoldLeft && settled {
+			until := end
+			if expired {
+				until = g.last + acquire.Instant(g.maxGap)
+			}
+			if until > g.done {
+				r.constant(m, g, g.p, until, g.held)
+			}
+		}
+		if g.rule != HoldLeft || expired {
+			g.held = unknown
+		}
+	}
+	if g.done < end {
+		r.skip(m, &g.channel, end)
+	}
+}

@@ -1,0 +1,400 @@
+package aggregate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// DefaultMaxGap is the longest time between two samples that is bridged where
+// none is given.
+const DefaultMaxGap = time.Minute
+
+// maxOpenBlocks bounds the memory of one meter: MaxGap spans at most as many
+// demand intervals.
+const maxOpenBlocks = 256
+
+// minOpenBlocks is how many blocks of one meter may be open at least, while its
+// channels run apart.
+const minOpenBlocks = 4
+
+// maxSilentIntervals is after how many intervals a watermark closes no more
+// meters in one call. The next calls go on.
+const maxSilentIntervals = 512
+
+// Metering describes one meter: which points it takes and what to make of them.
+// The points are names in the Catalog; empty = the meter has no such channel,
+// and it has at least one. They may come from different sources, and a point may
+// feed several meters.
+type Metering struct {
+	Name string // unique among the meters of a Router
+
+	Power         string // active power: a gauge
+	ReactivePower string // reactive power: a gauge
+
+	Import         string // active energy imported: a counter
+	Export         string // active energy exported: a counter
+	ReactiveImport string // reactive energy imported: a counter
+	ReactiveExport string // reactive energy exported: a counter
+
+	Rule      Rule          // how samples of power become energy; zero = HoldLeft
+	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap; choose more than the slowest point's interval
+	Registers Registers     // what is known of the registers
+	Demand    Demand        // how time is cut into intervals; zero = 15 minutes
+}
+
+// ref refers to a channel: n > 0 to gauges[n-1], n < 0 to counters[-n-1].
+type ref int32
+
+// Router takes samples in the order of their arrival to the meters they belong
+// to and yields the intervals of each. See the package comment for the model.
+//
+// A Router belongs to one goroutine at a time. It has no clock: it advances on
+// sample times and watermarks alone. Make one with NewRouter; the zero Router
+// has no meters and yields nothing.
+type Router struct {
+	first       []ref // by PointID
+	gauges      []gauge
+	conversions []conversion // of the gauges
+	counters    []counter
+	meters      []meter
+	byName      map[string]int
+
+	earliest acquire.Instant // no meter has a block that ends before this
+	behind   bool            // a watermark has closed less than it could
+
+	buffer []Interval // of Observe
+	out    []Interval // of the call in progress
+	base   int        // length of out when it began
+}
+
+// NewRouter returns a Router for meters whose points are in c. It allocates all
+// memory that pushing needs. The error joins every fault of every meter.
+func NewRouter(c *acquire.Catalog, meters ...Metering) (*Router, error) {
+	if c == nil {
+		return nil, errors.New("aggregate: no catalog")
+	}
+	if len(meters) == 0 {
+		return nil, errors.New("aggregate: no meters")
+	}
+	r := &Router{
+		first:  make([]ref, c.Len()+1),
+		meters: make([]meter, len(meters)),
+		byName: make(map[string]int, len(meters)),
+	}
+	var faults []error
+	for i, metering := range meters {
+		if err := r.bind(c, i, metering); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// kinds says what the point of each slot has to be.
+var kinds = [slots]struct {
+	field string
+	role  acquire.Role
+	kind  units.Kind
+	base  units.Unit
+	parts uint64 // quanta, or microwatts, of base
+}{
+	activePowerSlot:    {"power", acquire.Gauge, units.ActivePower, units.Watt, microwattsPerWatt},
+	reactivePowerSlot:  {"reactive power", acquire.Gauge, units.ReactivePower, units.Var, microwattsPerWatt},
+	importSlot:         {"import", acquire.Counter, units.ActiveEnergy, units.WattHour, quantaPerWattHour},
+	exportSlot:         {"export", acquire.Counter, units.ActiveEnergy, units.WattHour, quantaPerWattHour},
+	reactiveImportSlot: {"reactive import", acquire.Counter, units.ReactiveEnergy, units.VarHour, quantaPerWattHour},
+	reactiveExportSlot: {"reactive export", acquire.Counter, units.ReactiveEnergy, units.VarHour, quantaPerWattHour},
+}
+
+// bind makes meter i of a Metering.
+func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
+	label := metering.Name
+	var faults []error
+	fault := func(err error) { faults = append(faults, fmt.Errorf("aggregate: %s: %w", label, err)) }
+	if metering.Name == "" {
+		label = fmt.Sprintf("meter %d", i)
+		fault(errors.New("no name"))
+	} else if _, taken := r.byName[metering.Name]; taken {
+		fault(errors.New("name is used twice"))
+	} else {
+		r.byName[metering.Name] = i
+	}
+	if metering.MaxGap == 0 {
+		metering.MaxGap = DefaultMaxGap
+	}
+	metering.Demand = metering.Demand.withDefaults()
+	demand := metering.Demand
+	sound := true
+	if err := demand.validate(); err != nil {
+		sound = false
+		fault(err)
+	}
+	switch {
+	case metering.MaxGap < 0:
+		sound = false
+		fault(fmt.Errorf("longest gap %v is negative", metering.MaxGap))
+	case sound && metering.MaxGap > demand.Interval*maxOpenBlocks:
+		sound = false
+		fault(fmt.Errorf("longest gap %v is more than %d demand intervals of %v", metering.MaxGap, maxOpenBlocks, demand.Interval))
+	}
+	if metering.Rule > MeanOverPast {
+		fault(fmt.Errorf("unknown %v", metering.Rule))
+	}
+	if err := metering.Registers.validate(); err != nil {
+		fault(err)
+	}
+	m := &r.meters[i]
+	*m = meter{name: metering.Name, index: i}
+	if sound {
+		m.interval = acquire.Instant(demand.Interval)
+		m.offset = (acquire.Instant(demand.Offset)%m.interval + m.interval) % m.interval
+		spans := (metering.MaxGap + demand.Interval - 1) / demand.Interval
+		m.ring = make([]block, minOpenBlocks-1+int(spans))
+	}
+	names := [slots]string{metering.Power, metering.ReactivePower, metering.Import, metering.Export, metering.ReactiveImport, metering.ReactiveExport}
+	for s, name := range names {
+		if name == "" {
+			continue
+		}
+		m.channels |= 1 << s
+		if at := slices.Index(names[:s], name); at >= 0 {
+			fault(fmt.Errorf("%s point %q is the %s point too", kinds[s].field, name, kinds[at].field))
+			continue
+		}
+		if err := r.bindPoint(c, m, slot(s), name, metering); err != nil {
+			fault(fmt.Errorf("%s point %q %w", kinds[s].field, name, err))
+		}
+	}
+	if m.channels == 0 {
+		fault(errors.New("no points"))
+	}
+	return errors.Join(faults...)
+}
+
+// bindPoint makes the channel of one point.
+func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, metering Metering) error {
+	want := &kinds[s]
+	id, ok := c.Lookup(name)
+	if !ok {
+		return errors.New("is not in the catalog")
+	}
+	point, _ := c.Point(id)
+	var faults []error
+	if k := point.Unit.Kind(); k == units.KindNone {
+		faults = append(faults, fmt.Errorf("has no known unit: want %v", want.kind))
+	} else if k != want.kind {
+		faults = append(faults, fmt.Errorf("is in %v: want %v, not %v", point.Unit, want.kind, k))
+	}
+	if point.Role != want.role {
+		faults = append(faults, fmt.Errorf("is a %v: want a %v", point.Role, want.role))
+	}
+	if point.Kind < acquire.KindFloat64 || point.Kind > acquire.KindUint64 {
+		faults = append(faults, fmt.Errorf("holds %v: want a number", point.Kind))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	conv, err := newConversion(point.Unit, want.base, want.parts)
+	if err != nil {
+		return fmt.Errorf("cannot be counted: %w", err)
+	}
+	if int(id) >= len(r.first) { // defined since NewRouter began
+		r.first = append(r.first, make([]ref, int(id)+1-len(r.first))...)
+	}
+	ch := channel{maxGap: int64(metering.MaxGap), meter: uint32(m.index), next: r.first[id], slot: s, rule: metering.Rule}
+	if want.role == acquire.Gauge {
+		r.gauges = append(r.gauges, gauge{channel: ch})
+		r.conversions = append(r.conversions, conv)
+		m.refs[s] = ref(len(r.gauges))
+	} else {
+		n, err := newCounter(ch, conv, metering.Registers)
+		if err != nil {
+			return err
+		}
+		r.counters = append(r.counters, n)
+		m.refs[s] = -ref(len(r.counters))
+	}
+	r.first[id] = m.refs[s]
+	return nil
+}
+
+// channel returns what ref refers to, nil for none.
+func (r *Router) channel(ref ref) *channel {
+	switch {
+	case ref > 0:
+		return &r.gauges[ref-1].channel
+	case ref < 0:
+		return &r.counters[-ref-1].channel
+	}
+	return nil
+}
+
+func (r *Router) channelSettled(ref ref) acquire.Instant {
+	if ref > 0 {
+		return r.gauges[ref-1].settled()
+	}
+	return r.counters[-ref-1].settled()
+}
+
+// Observe takes one batch and returns the intervals that it closed, oldest
+// first. The slice belongs to r and is valid until the next call; intervals
+// copied out stay valid. Samples of points that feed no meter are passed over.
+//
+// In steady state Observe allocates nothing. A watermark that ends a long
+// silence of many meters closes some 500 intervals in one call, and the calls
+// after it, with an empty batch if need be, close the rest.
+func (r *Router) Observe(b *acquire.Batch) []Interval {
+	r.buffer = r.AppendIntervals(r.buffer[:0], b)
+	return r.buffer
+}
+
+// AppendIntervals is Observe into memory of the caller: it appends to dst.
+func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
+	r.out, r.base = dst, len(dst)
+	for i := range b.Samples {
+		s := &b.Samples[i]
+		if int(s.Point) >= len(r.first) {
+			continue
+		}
+		for at := r.first[s.Point]; at != 0; {
+			if at < 0 {
+				c := &r.counters[-at-1]
+				r.observeRegister(c, s)
+				at = c.next
+				continue
+			}
+			g := &r.gauges[at-1]
+			p, known := int64(0), false
+			if s.Quality.Severity() != acquire.Bad {
+				p, known = r.conversions[at-1].power(s.Value)
+			}
+			const special = acquire.TimeBackwards | acquire.Overflow
+			if !known || s.Quality.Flags()&special != 0 || !g.push(s.Time, p, uint8(s.Quality.Severity())) {
+				r.observePower(g, s, p, known)
+			}
+			at = g.next
+		}
+	}
+	r.pass(b.Watermark, b.Points)
+	return r.finish()
+}
+
+// finish hands out what the call in progress has closed, oldest first.
+func (r *Router) finish() []Interval {
+	out := r.out
+	r.out = nil
+	older := func(a, b Interval) int { return cmp.Compare(a.End, b.End) }
+	if closed := out[r.base:]; !slices.IsSortedFunc(closed, older) {
+		slices.SortStableFunc(closed, older)
+	}
+	return out
+}
+
+// admit reports whether a sample at t can be taken, and opens the meter with the
+// first.
+func (r *Router) admit(m *meter, t acquire.Instant) bool {
+	if t <= 0 || t > latest {
+		m.counts.Untimed++
+		return false
+	}
+	if !m.open {
+		r.begin(m, t)
+	}
+	return true
+}
+
+// pass takes a watermark for the channels of points.
+func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
+	if watermark > 0 && watermark <= latest && watermark >= r.earliest {
+		for _, id := range points {
+			if int(id) >= len(r.first) {
+				continue
+			}
+			for at := r.first[id]; at != 0; {
+				c := r.channel(at)
+				r.passChannel(c, watermark)
+				at = c.next
+			}
+		}
+	} else if !r.behind {
+		return
+	}
+	if r.behind {
+		r.behind = false
+		for i := range r.meters {
+			if m := &r.meters[i]; m.open {
+				r.catchUp(m)
+			}
+		}
+	}
+	r.earliest = latest
+	for i := range r.meters {
+		r.earliest = min(r.earliest, r.meters[i].end)
+	}
+}
+
+func (r *Router) passChannel(c *channel, watermark acquire.Instant) {
+	c.mark = max(c.mark, watermark)
+	m := &r.meters[c.meter]
+	if !m.open {
+		r.begin(m, watermark)
+	}
+	if m.end <= watermark {
+		r.catchUp(m)
+	}
+}
+
+// catchUp closes the blocks of m that watermarks have decided, as far as the
+// call in progress goes.
+func (r *Router) catchUp(m *meter) {
+	if s := r.settled(m); m.end <= s && !r.advance(m, s, s, true) {
+		r.behind = true
+	}
+}
+
+// Flush closes all blocks that hold data, at the end of all data, and appends
+// their intervals to dst. Those that are not decided are Partial; of them, what
+// follows the last sample of a channel is missing. A register reading still in
+// doubt is refused. Samples of closed blocks that come later are late.
+func (r *Router) Flush(dst []Interval) []Interval {
+	r.out, r.base = dst, len(dst)
+	for i := range r.meters {
+		m := &r.meters[i]
+		if !m.open {
+			continue
+		}
+		r.settle(m)
+		until := acquire.Instant(0)
+		for _, ref := range m.refs {
+			if ref < 0 {
+				if c := &r.counters[-ref-1]; c.doubtAt != 0 {
+					r.refuse(m, c.doubtAt)
+					until = max(until, c.doubtAt)
+					c.doubtAt = 0
+				}
+			}
+			if c := r.channel(ref); c != nil {
+				until = max(until, c.done)
+			}
+		}
+		for settled := r.settled(m); m.start() < until; {
+			why := Flags(0)
+			if m.end > settled {
+				why = Partial
+			}
+			r.close(m, why)
+		}
+		r.tellSilence(m)
+	}
+	r.behind = false
+	return r.finish()
+}
