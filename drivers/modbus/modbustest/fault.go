@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Exchange is one request together with the reply about to be sent. A [Fault] edits it. It is valid during the call of the
-// fault only; Frame and Reply are memory of the server.
+// Exchange is one request together with the reply about to be sent. A [Fault] edits it. The device has been read by then: Delay
+// and Late make its values older, while Config.PerRequest passes before the reading. An Exchange is valid during the call of
+// the fault only; Frame and Reply are memory of the server.
 type Exchange struct {
 	Conn int // ordinal of the connection on this server, from 1
 	N    int // ordinal of the request on this server, by arrival, from 1
