@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/aggregate"
+)
+
+// screen shows the latest values: as a table that is redrawn in place, or as a
+// line a second where the output is no terminal. Closed intervals go above it.
+type screen struct {
+	out   io.Writer
+	site  *site
+	live  bool
+	drawn int // lines of the table on the screen
+	next  time.Time
+}
+
+func newScreen(out io.Writer, s *site, live bool) *screen {
+	fmt.Fprintf(out, "simulated plant of %d meters on Modbus/TCP, loopback only:\n", len(s.devices))
+	for i, server := range s.servers {
+		fmt.Fprintf(out, "  %-8s %s\n", s.devices[i].name, server.Address())
+	}
+	fmt.Fprintln(out)
+	return &screen{out: out, site: s, live: live, next: time.Now()}
+}
+
+// interval shows a demand interval that has closed.
+func (s *screen) interval(iv aggregate.Interval) {
+	s.erase()
+	fmt.Fprintln(s.out, iv)
+}
+
+// refresh shows the present values, at most so often that an eye can follow.
+func (s *screen) refresh() {
+	now := time.Now()
+	if now.Before(s.next) {
+		return
+	}
+	if !s.live {
+		s.next = now.Add(time.Second)
+		fmt.Fprint(s.out, now.UTC().Format(time.TimeOnly))
+		for _, d := range s.site.devices {
+			fmt.Fprintf(s.out, " | %s %s kW %s kvar", d.name, d.show("P", 1000, 1), d.show("Q", 1000, 1))
+		}
+		fmt.Fprintln(s.out)
+		return
+	}
+	s.next = now.Add(200 * time.Millisecond)
+	s.erase()
+	s.line("%-8s %9s %9s %6s %8s %7s %12s %12s  %s", "meter", "P kW", "Q kvar", "PF", "V L1", "f Hz", "import kWh", "export kWh", "link")
+	for _, d := range s.site.devices {
+		factor := "-"
+		p, okP := d.number("P")
+		q, okQ := d.number("Q")
+		if pf, ok := aggregate.NewPowerFactor(p, q); ok && okP && okQ {
+			factor = fmt.Sprintf("%+.2f", pf.IEC())
+		}
+		stats := d.stats()
+		s.line("%-8s %9s %9s %6s %8s %7s %12s %12s  %s, %d samples, %d bad", d.name,
+			d.show("P", 1000, 2), d.show("Q", 1000, 2), factor, d.show("V", 1, 1), d.show("f", 1, 2),
+			d.show("import", 1000, 3), d.show("export", 1000, 3), stats.Link, stats.Samples, stats.BadSamples)
+	}
+}
+
+func (s *screen) line(format string, args ...any) {
+	fmt.Fprintf(s.out, format+"\n", args...)
+	s.drawn++
+}
+
+// erase takes the table off the screen: cursor up, clear to the end (ECMA-48,
+// CUU and ED).
+func (s *screen) erase() {
+	if s.drawn > 0 {
+		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
+		s.drawn = 0
+	}
+}
+
+// finish leaves the last table where it is.
+func (s *screen) finish() {
+	if s.live {
+		s.next = time.Time{}
+		s.refresh()
+	}
+	fmt.Fprintln(s.out)
+}
+
+// show formats the latest value of a point, over div, or says why there is none.
+func (d *device) show(point string, div float64, digits int) string {
+	v, ok := d.number(point)
+	if !ok {
+		return "-"
+	}
+	return fmt.Sprintf("%.*f", digits, v/div)
+}
+
+// number returns the latest value of a point, if it is good.
+func (d *device) number(point string) (float64, bool) {
+	s := d.latest[point]
+	v, ok := s.Value.Number()
+	return v, ok && s.Quality.IsGood()
+}
+
+func (d *device) stats() acquire.Stats {
+	r, ok := acquire.As[acquire.Reporter](d.source)
+	if !ok {
+		return acquire.Stats{}
+	}
+	return r.Stats()
+}
