@@ -109,6 +109,8 @@ func (p Point) validate() error {
 		return fmt.Errorf("acquire: point name %q is not UTF-8", p.Name)
 	case p.Kind == KindNone || p.Kind > KindText:
 		return fmt.Errorf("acquire: point %q: kind %s holds no value", p.Name, p.Kind)
+	case p.Unit != units.None && !p.Unit.Valid():
+		return fmt.Errorf("acquire: point %q: unknown unit %s", p.Name, p.Unit)
 	case p.Role > State:
 		return fmt.Errorf("acquire: point %q: unknown %s", p.Name, p.Role)
 	case p.Role == Counter && (p.Kind == KindBool || p.Kind == KindText):
