@@ -28,7 +28,7 @@ const (
 // every field but Catalog, Points and Address or Dial has a default.
 type Config struct {
 	// Name identifies the source in errors and statistics. Default: address and
-	// unit, such as "192.0.2.10:502/1".
+	// unit, such as "192.0.2.10:502/1", or "modbus/1" without an address.
 	Name string
 	// Address is the device's host and port; without a port, 502.
 	Address string
@@ -208,7 +208,7 @@ func (c Config) checked() (Config, error) {
 	}
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
 	if c.Name == "" {
-		c.Name = c.Address + "/" + strconv.Itoa(int(c.Unit))
+		c.Name = cmp.Or(c.Address, "modbus") + "/" + strconv.Itoa(int(c.Unit))
 	}
 	if c.Dial == nil {
 		address := c.Address
