@@ -90,6 +90,19 @@ func rewrite(t *testing.T, file, want string) {
 	require.NoError(t, os.WriteFile(file, []byte(before+"-- want --\n"+want), 0o666))
 }
 
+func TestListing(t *testing.T) {
+	const file = "testdata/listing.txt"
+	dir, want := unpack(t, file)
+	m, err := house.Load(dir)
+	require.NoError(t, err)
+	got := strings.Join(m.API(), "\n") + "\n"
+	if *update {
+		want = got
+		rewrite(t, file, want)
+	}
+	assert.Equal(t, want, got)
+}
+
 func TestExcuse(t *testing.T) {
 	found := []house.Violation{
 		{Rule: "banned", Symbol: "units.Must"},
