@@ -175,18 +175,6 @@ func (f *Fake) Open(ctx context.Context) (acquire.Stream, error) {
 	}
 }
 
-// sleep waits for d or the end of ctx, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // peek returns the next step that is not a loop; at the end of the script, EOF.
 func (f *Fake) peek() Step {
 	for len(f.stack) > 0 {
