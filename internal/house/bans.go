@@ -32,7 +32,7 @@ var bans = []ban{
 		"the host owns the process: return an error"},
 	{[]string{"panic"}, linked,
 		"input never panics: return an error"},
-	{[]string{"context.Background", "context.TODO"}, linked,
+	{[]string{"context.Background", "context.TODO"}, called,
 		"the caller decides how long to wait: take a context"},
 	{[]string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv"}, (*Package).Public,
 		"configuration is in the Config, where a reader sees it"},
@@ -46,6 +46,10 @@ func everywhere(*Package) bool { return true }
 
 // linked says whether a package becomes part of other people's programs.
 func linked(p *Package) bool { return p.Library() }
+
+// called says whether a package waits on behalf of others. A conformance kit is
+// the caller.
+func called(p *Package) bool { return p.Library() && !p.TestSupport() }
 
 func rooms(patterns ...string) func(*Package) bool {
 	return func(p *Package) bool { return fits(patterns, p.Dir) }
