@@ -2,11 +2,12 @@
 // and a simulator by the same hands may agree on the same mistake.
 //
 // It holds tests alone. Against libmodbus and pymodbus as servers they show that
-// every type in every byte order reads back right from every table, what a
-// refused request becomes, and that a server which is killed and comes back is
-// told to the host as such. mbpoll, a third client, reads modbustest. In all of
-// them the frames on the wire are watched, and any function code but 1 to 4 is a
-// failure.
+// every type in every byte order reads back right from every table, and what a
+// refused request becomes; that a server which is killed and comes back is told
+// to the host as such; and that one which stands still and later answers all it
+// was asked gives no answer to the wrong request. mbpoll, a third client, reads
+// modbustest. In all of them the frames on the wire are watched, and any function
+// code but 1 to 4 is a failure.
 //
 // The servers are small programs in testdata, started by the tests on ports of
 // the loopback interface that the system chooses, and ended by them.
