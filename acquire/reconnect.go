@@ -148,9 +148,10 @@ func (s *reconnectStream) Next(ctx context.Context, b *Batch) error {
 				break
 			}
 			s.fail(err)
-			if s.sayLoss(b, err) {
-				return nil
+			if !s.sayLoss(b, err) {
+				s.beat(b)
 			}
+			return nil
 		}
 		if wait := time.Until(s.next); wait > 0 {
 			if err := sleep(ctx, min(wait, heartbeat)); err != nil {

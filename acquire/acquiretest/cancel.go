@@ -67,7 +67,7 @@ func checkOpenContext(s *Subject) error {
 
 // cancelled ends a stream in the midst of begin, and looks for leftovers.
 func cancelled(s *Subject, begin func(), after time.Duration) error {
-	before, links := goroutines(), s.Connections()
+	before, links := goroutines(), s.links()
 	r, err := open(s.Source, s.Timeout)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func cancelled(s *Subject, begin func(), after time.Duration) error {
 	if left := before.since(); len(left) > 0 {
 		return fmt.Errorf("Close leaves %d goroutines, the first of them:\n%s", len(left), left[0])
 	}
-	if n := s.Connections(); n > links {
+	if n := s.links(); n > links {
 		return fmt.Errorf("Close leaves %d links open", n-links)
 	}
 	return nil

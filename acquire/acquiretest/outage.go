@@ -220,7 +220,7 @@ func checkOneOwner(tr *trial) error {
 	if err := r.good(s, 2*s.bound(), s.bound(), "while the device answers"); err != nil {
 		return err
 	}
-	if s.Connections() == 0 {
+	if s.links() == 0 {
 		return errors.New("good samples come and the device sees no link")
 	}
 
@@ -230,7 +230,7 @@ func checkOneOwner(tr *trial) error {
 	end := time.Now().Add(5 * s.bound())
 	for time.Now().Before(end) {
 		err := r.next(s.bound())
-		if n := s.Connections(); n != 0 {
+		if n := s.links(); n != 0 {
 			return fmt.Errorf("the link was cut, and the stream made a new one by itself: the device sees %d", n)
 		}
 		switch {
@@ -244,10 +244,10 @@ func checkOneOwner(tr *trial) error {
 		}
 	}
 	pass(5 * s.bound())
-	if n := s.Connections(); n != 0 {
+	if n := s.links(); n != 0 {
 		return fmt.Errorf("the stream has failed, and a new link was made in the background: the device sees %d", n)
 	}
-	if err := r.stream.Close(); err != nil && s.Connections() != 0 {
+	if err := r.stream.Close(); err != nil && s.links() != 0 {
 		return fmt.Errorf("Close after a failure: %w", err)
 	}
 	return checkReconnected(s)

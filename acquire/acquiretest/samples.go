@@ -115,7 +115,7 @@ func checkTime(tr *trial) error {
 
 	before := c.flagged
 	s.Clock(-time.Hour)
-	if err := r.during(3*s.Period, s.bound(), c.check); err != nil {
+	if err := r.during(3*s.Period, 2*s.bound(), c.check); err != nil {
 		return fmt.Errorf("after the clock was set back an hour: %w", err)
 	}
 	reporter, ok := acquire.As[acquire.Reporter](s.Source)
@@ -188,10 +188,11 @@ func checkMidpoint(s *Subject, r *reader, c *course) error {
 	d -= d % (2 * time.Microsecond)
 	s.Late(d)
 	defer s.Restore()
-	if err := r.during(2*s.Period, s.bound(), c.check); err != nil { // answers under way are not late yet
+	slow := 10 * s.bound() // several answers may be late one after the other
+	if err := r.during(2*s.Period, slow, c.check); err != nil { // answers under way are not late yet
 		return err
 	}
-	return r.during(5*s.Period, s.bound(), func(b *acquire.Batch) error {
+	return r.during(5*s.Period, slow, func(b *acquire.Batch) error {
 		for _, sample := range b.Samples {
 			before := b.Received.Sub(sample.Time)
 			if sample.Quality.IsGood() && (before%d-d/2).Abs() > time.Microsecond {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -136,8 +137,15 @@ func (s *Subject) reconnected() acquire.Source {
 	return acquire.Reconnect(s.Source, acquire.Backoff{Jitter: -1})
 }
 
-// pause is the longest silence of the reconnected source.
-func (s *Subject) pause() time.Duration { return max(s.bound(), time.Second) }
+// pause is the longest silence of the reconnected source: one wait of a
+// heartbeat, and what the driver takes then.
+func (s *Subject) pause() time.Duration { return s.bound() + time.Second }
+
+// links returns Connections once all that goes on has come to rest.
+func (s *Subject) links() int {
+	synctest.Wait()
+	return s.Connections()
+}
 
 // name returns the name of a point for messages.
 func (s *Subject) name(id acquire.PointID) string {
