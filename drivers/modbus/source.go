@@ -266,7 +266,11 @@ func (s *Source) Plan() []Block {
 // Open connects to the device. The first poll follows with the first Next.
 func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	s.tally.Enter(acquire.Connecting, acquire.At(s.cfg.Now()))
-	conn, err := s.dial(ctx)
+	var conn net.Conn
+	err := ctx.Err() // which Dial may leave to its caller
+	if err == nil {
+		conn, err = s.dial(ctx)
+	}
 	if err != nil {
 		err = s.fault("open", err)
 		now := acquire.At(s.cfg.Now())

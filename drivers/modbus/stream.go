@@ -117,17 +117,19 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 // poll asks for every block and reports whether the device answered any.
 //
 // A device that lets a request time out may be gone. So as not to wait once for
-// each block, blocks not asked for when the next poll is due are given up, said
-// as bad, and come first next time.
+// each block, the rest of the poll is given up: at once if nothing was heard in
+// this poll, else when the next one is due. What is given up is said to be bad,
+// and is asked for first next time.
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
-	timedOut := false
+	timedOut, late := false, s.link.counts.late
 	for i := 0; i < len(s.blocks); i++ {
 		q := s.blocks[i]
 		if s.link.broken != nil {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(s.link.broken))
 			continue
 		}
-		if timedOut && s.src.cfg.Interval > 0 && time.Since(s.due) >= s.src.cfg.Interval {
+		heard := answered || s.link.counts.late > late
+		if timedOut && (!heard || s.overdue()) {
 			for _, unasked := range s.blocks[i:] {
 				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
 			}
@@ -149,6 +151,11 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 		}
 	}
 	return answered
+}
+
+// overdue reports whether the next poll should have begun.
+func (s *stream) overdue() bool {
+	return s.src.cfg.Interval > 0 && time.Since(s.due) >= s.src.cfg.Interval
 }
 
 // ask sends the request of one block and appends the samples of its answer. On

@@ -208,8 +208,9 @@ func TestOneLateAnswerAmongThousands(t *testing.T) {
 			good += n
 		}
 		stats := r.source.Stats()
-		assert.InDelta(t, 10000*6/7, good, 2)
-		assert.EqualValues(t, 10000-good, stats.Timeouts)
+		assert.InDelta(t, stats.Requests*6/7, good, 2)
+		assert.EqualValues(t, stats.Requests-stats.Timeouts, good, "an answer is lost, the rest of that poll at most is given up")
+		assert.Greater(t, good, 10000*7/10)
 		assert.InDelta(t, stats.Timeouts, stats.Late, 1)
 		assert.EqualValues(t, 1, stats.Connects)
 	})
