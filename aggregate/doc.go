@@ -36,8 +36,9 @@
 //   - A silent meter yields its missing intervals as the watermark passes: 96
 //     blocks one by one, then one Interval flagged Silence for the rest, when data
 //     comes back.
-//   - A channel that falls behind holds its meter up for MaxGap and three blocks.
-//     Then its part is missing and the interval is flagged Forced.
+//   - A channel that falls behind, without a watermark to say so, holds its meter
+//     up for twice MaxGap and two blocks. Then its part is missing and the interval
+//     is flagged Forced.
 //
 // # Guarantees
 //

@@ -35,9 +35,12 @@ const (
 // has reports whether any channel of d is in c.
 func (c channels) has(d channels) bool { return c&d != 0 }
 
-// latest is the last instant accepted in a sample; it leaves room for the end of
-// the block it falls into.
-const latest = acquire.Instant(math.MaxInt64) - acquire.Instant(48*time.Hour)
+// The first and last instants accepted leave room for the block they fall into,
+// so that its start is known and its end is in range.
+const (
+	soonest = acquire.Instant(48 * time.Hour)
+	latest  = math.MaxInt64 - soonest
+)
 
 // tally is what one channel has gathered in one block: energy by direction (a
 // register uses in alone) and known time. What is missing is the rest.
@@ -72,10 +75,12 @@ const (
 )
 
 // channel is what gauges and counters have in common: where they stand in time.
-// All time before done is decided, known or missing.
+// All time before done is decided, known or missing. What the present block has
+// gathered stays here until the channel leaves the block, so that a push touches
+// no other memory and a channel that jumps ahead displaces no open block.
 type channel struct {
 	done acquire.Instant // accounted for up to here
-	edge acquire.Instant // end of the block that holds done
+	edge acquire.Instant // end of the present block: for a gauge the one that done is in, for a counter the one up to done
 	last acquire.Instant // time of the last accepted sample
 	mark acquire.Instant // watermark: nothing older will come
 
@@ -85,8 +90,9 @@ type channel struct {
 	slot   slot
 	held   uint8 // quality of what is held since last; unknown = nothing
 	rule   Rule
+	flags  Flags // for the block that ends at edge, like tally
 
-	tally // of the block that ends at edge
+	tally
 }
 
 // block is one open demand interval of one meter.
@@ -162,13 +168,9 @@ func (m *meter) slotOf(end acquire.Instant) *block {
 	return &m.ring[i]
 }
 
-// note adds flags to an open block.
+// note adds flags to an open block, which is not empty any more.
 func (m *meter) note(b *block, flags Flags) {
 	b.flags |= flags
-	m.touch(b)
-}
-
-func (m *meter) touch(b *block) {
 	if !b.touched {
 		b.touched = true
 		m.touched++
@@ -187,27 +189,37 @@ func (r *Router) block(m *meter, end acquire.Instant) *block {
 
 // spill moves what c gathered in its present block into the block.
 func (r *Router) spill(m *meter, c *channel) {
-	if c.tally.isZero() {
+	if c.tally.isZero() && c.flags == 0 {
 		return
 	}
 	b := r.block(m, c.edge)
 	b.tallies[c.slot].add(&c.tally)
-	m.touch(b)
-	c.tally = tally{}
+	m.note(b, c.flags)
+	c.tally, c.flags = tally{}, 0
 }
 
 // turn leaves the present block of c, of which all is known, for the next.
 func (r *Router) turn(m *meter, c *channel) {
 	r.spill(m, c)
-	c.done = c.edge
+	c.done = max(c.done, c.edge)
 	c.edge += m.interval
 }
 
-// skip moves c to t; the time up to there is missing.
+// skip moves the channel of a gauge to t; the time up to there is missing.
 func (r *Router) skip(m *meter, c *channel, t acquire.Instant) {
 	if t >= c.edge {
 		r.spill(m, c)
 		c.edge = m.endOf(t)
+	}
+	c.done = t
+}
+
+// skipUpTo is skip for a counter, which stays in the block that ends at t: the
+// energy of a reading belongs to the time before it.
+func (r *Router) skipUpTo(m *meter, c *channel, t acquire.Instant) {
+	if t > c.edge {
+		r.spill(m, c)
+		c.edge = m.endOf(t - 1)
 	}
 	c.done = t
 }
@@ -266,14 +278,24 @@ func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
 	n := (until-m.end)/m.interval + 1
 	start := m.start() + n*m.interval
 	for _, ref := range m.refs {
-		if c := r.channel(ref); c != nil && c.done < start && (ref > 0 && c.held != unknown && c.rule == HoldLeft || !c.tally.isZero()) {
+		c := r.channel(ref)
+		if c == nil {
+			continue
+		}
+		holds := ref > 0 && c.held != unknown && c.rule == HoldLeft && c.done < start
+		if holds || c.edge <= start && (c.flags != 0 || !c.tally.isZero()) || r.noted(ref, start) {
 			return false
 		}
 	}
 	for _, ref := range m.refs {
-		if c := r.channel(ref); c != nil && c.done < start {
+		c := r.channel(ref)
+		if c == nil {
+			continue
+		}
+		if c.done < start {
 			r.leave(m, ref, start, false)
 		}
+		c.edge = max(c.edge, start+m.interval)
 	}
 	if m.silence == 0 {
 		m.silence = m.start()
@@ -292,17 +314,33 @@ func (r *Router) leave(m *meter, ref ref, end acquire.Instant, settled bool) {
 		r.leaveGauge(m, &r.gauges[ref-1], end, settled)
 		return
 	}
-	r.skip(m, &r.counters[-ref-1].channel, end)
+	r.skipUpTo(m, &r.counters[-ref-1].channel, end)
+}
+
+// noted reports whether a counter has flags for a block that ends by then.
+func (r *Router) noted(ref ref, end acquire.Instant) bool {
+	return ref < 0 && r.counters[-ref-1].refusedIn != 0 && r.counters[-ref-1].refusedIn <= end
 }
 
 // close closes the oldest block of m for the reasons why.
 func (r *Router) close(m *meter, why Flags) {
+	b := &m.ring[m.oldest]
 	for _, ref := range m.refs {
-		if c := r.channel(ref); c != nil && c.done < m.end {
+		c := r.channel(ref)
+		if c == nil {
+			continue
+		}
+		if c.done < m.end {
 			r.leave(m, ref, m.end, r.channelSettled(ref) >= m.end)
 		}
+		if c.edge == m.end {
+			r.turn(m, c)
+		}
+		if r.noted(ref, m.end) {
+			m.note(b, BadReading)
+			r.counters[-ref-1].refusedIn = 0
+		}
 	}
-	b := &m.ring[m.oldest]
 	for i := range m.total {
 		m.total[i].add(&b.tallies[i])
 	}

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -45,9 +46,12 @@ func (r Rule) String() string {
 // lines, and the common push touches nothing else.
 type gauge struct {
 	channel
-	p       int64  // µW, the value of the last sample
+	p       int64  // µW, the value of the last sample, or noPower
 	samples uint64 // accepted
 }
+
+// noPower stands for a sample without a value; no power is that low.
+const noPower = math.MinInt64
 
 // push integrates up to a sample of p µW and known quality q at t. It does the
 // common case, a sample within the block and MaxGap, and reports false, with
@@ -111,15 +115,15 @@ func (g *gauge) settled() acquire.Instant {
 // is its value.
 func (r *Router) observePower(g *gauge, s *acquire.Sample, p int64, known bool) {
 	m := &r.meters[g.meter]
-	t, q := s.Time, unknown
-	if known {
-		q = uint8(s.Quality.Severity())
+	t, q := s.Time, uint8(s.Quality.Severity())
+	if !known {
+		p, q = noPower, unknown
 	}
 	if !r.admit(m, t) {
 		return
 	}
 	if t <= g.last || t < g.done || s.Quality.Has(acquire.TimeBackwards) {
-		if t == g.last && q == g.held && p == g.p {
+		if t == g.last && p == g.p {
 			m.counts.Duplicates++
 		} else {
 			m.counts.Late++
@@ -147,13 +151,12 @@ func (r *Router) observePower(g *gauge, s *acquire.Sample, p int64, known bool) 
 	r.skip(m, &g.channel, t)
 	g.last, g.p, g.held = t, p, q
 	if q == unknown {
-		g.p = 0
 		m.counts.Bad++
 	} else {
 		g.samples++
 	}
 	if s.Quality.Has(acquire.Overflow) {
-		m.note(r.block(m, g.edge), Lossy)
+		g.flags |= Lossy
 	}
 	if g.edge != edge {
 		r.settle(m)

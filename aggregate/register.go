@@ -68,9 +68,14 @@ type counter struct {
 	base int128          // last believed reading, in quanta
 	at   acquire.Instant // its time; held is its quality
 
+	newest   int128 // reading at last, believed or not
+	readable bool   // there was one
+
 	doubt        int128
 	doubtAt      acquire.Instant // 0 = none
 	doubtQuality uint8
+
+	refusedIn acquire.Instant // end of a block, not open yet, in which a reading was refused; 0 = none
 
 	conversion conversion
 	unit       int128 // one count
@@ -97,17 +102,16 @@ func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 // goes to the block it falls into, so that the blocks between are decided.
 func (c *counter) settled() acquire.Instant {
 	seen := max(c.mark, c.last)
-	from := c.at
-	if c.doubtAt != 0 {
-		from = c.doubtAt
-	}
+	beyond := func(t acquire.Instant) bool { return seen > t && int64(seen-t) > c.maxGap }
 	switch {
 	case c.held == unknown:
 		return max(c.done, seen)
-	case seen > from && int64(seen-from) > c.maxGap:
-		return max(c.done, seen-1) // a reading at seen belongs to the block before it
+	case !beyond(c.at):
+		return c.done
+	case c.doubtAt != 0 && !beyond(c.doubtAt):
+		return max(c.done, c.doubtAt-1)
 	}
-	return c.done
+	return max(c.done, seen-1) // a reading at seen belongs to the block before it
 }
 
 // step returns the energy from one reading to a later one, and whether it is to
@@ -141,29 +145,24 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 	q := uint8(s.Quality.Severity())
 	x, known := int128{}, false
 	if q != unknown {
-		x, known = c.conversion.number(s.Value)
+		if x, known = c.conversion.number(s.Value); !known {
+			x = int128{}
+		}
 	}
 	if t <= c.last || t < c.done || s.Quality.Has(acquire.TimeBackwards) {
-		newest, newestAt := c.base, c.at
-		if c.doubtAt != 0 {
-			newest, newestAt = c.doubt, c.doubtAt
-		}
-		if known && t == newestAt && x == newest {
+		if t == c.last && x == c.newest && known == c.readable {
 			m.counts.Duplicates++
 		} else {
 			m.counts.Late++
 		}
 		return
 	}
-	c.last = t
-	edge := c.edge
+	c.last, c.newest, c.readable = t, x, known
 	switch {
 	case !known:
 		m.counts.Bad++
-		edge = 0
 	case x.sign() < 0 || x.bitLen() > maxReadingBits || !c.modulus.isZero() && x.cmp(c.modulus) >= 0:
-		r.refuse(m, t)
-		edge = 0
+		r.refuse(m, c, t)
 	case s.Quality.Has(acquire.Discontinuity):
 		m.counts.Samples++
 		r.restart(m, c, x, t, q)
@@ -171,7 +170,7 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 		m.counts.Samples++
 		r.read(m, c, x, t, q)
 	}
-	if c.edge != edge {
+	if t >= m.end {
 		r.settle(m)
 	}
 }
@@ -179,18 +178,21 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 // read takes a reading x at t.
 func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8) {
 	if c.held == unknown {
-		r.skip(m, &c.channel, t)
+		r.skipUpTo(m, &c.channel, t)
 		c.base, c.at, c.held = x, t, q
 		return
 	}
+	flags := Flags(0)
 	energy, rollover, ok := c.step(c.base, c.at, x, t)
 	if !ok && c.doubtAt != 0 {
 		if energy, rollover, ok = c.step(c.doubt, c.doubtAt, x, t); ok {
-			r.confirm(m, c, t)
+			var credit int128
+			credit, flags = r.confirm(m, c, t)
+			energy = energy.plus(credit)
 		}
 	}
 	if c.doubtAt != 0 {
-		r.refuse(m, t)
+		r.refuse(m, c, t)
 		c.doubtAt = 0
 	}
 	if !ok {
@@ -199,87 +201,86 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 	}
 	if rollover {
 		m.counts.Rollovers++
-		m.note(r.blockBefore(m, t), Rollover)
+		flags |= Rollover
 	}
-	r.credit(m, c, energy, t, min(c.held, q))
+	r.credit(m, c, energy, t, min(c.held, q), flags)
 	c.base, c.at, c.held = x, t, q
 }
 
-// refuse counts a reading that is not believed, in the block up to t.
-func (r *Router) refuse(m *meter, t acquire.Instant) {
+// refuse counts a reading that is not believed, as decided at t, and flags the
+// block that holds t. If that is not open yet the flag waits: such a reading must
+// not close blocks.
+func (r *Router) refuse(m *meter, c *counter, t acquire.Instant) {
 	m.counts.BadReadings++
-	m.note(r.blockBefore(m, t), BadReading)
+	for _, end := range [...]acquire.Instant{c.refusedIn, m.endOf(t)} {
+		if end == 0 {
+			continue
+		}
+		end = max(end, m.end)
+		if c.refusedIn = 0; end-m.end < m.interval*acquire.Instant(len(m.ring)) {
+			m.note(m.slotOf(end), BadReading)
+		} else {
+			c.refusedIn = end
+		}
+	}
 }
 
 // confirm makes the reading in doubt the new base: the register started anew
-// before it, which the next reading, at t, has shown.
-func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) {
-	credit := int128{}
-	if c.creditNew && c.doubt.cmp(c.base) < 0 {
-		credit = c.doubt
-	}
-	where := c.doubtAt
-	if int64(t-where) > c.maxGap {
-		where = t // the block of the reading in doubt may be closed
+// before it, as the next reading, at t, has shown. Where the block of the reading
+// in doubt may be closed by now, it returns what is to be booked at t.
+func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) (credit int128, flags Flags) {
+	m.counts.Resets++
+	flags = Reset
+	if c.creditNew && c.doubt.cmp(c.base) < 0 && !c.doubt.isZero() {
+		credit, flags = c.doubt, Reset|Carried
 	}
 	if c.doubtAt >= c.done {
-		r.skip(m, &c.channel, c.doubtAt)
+		r.skipUpTo(m, &c.channel, c.doubtAt)
+		if int64(t-c.doubtAt) <= c.maxGap {
+			c.in = c.in.plus(credit)
+			c.flags |= flags
+			credit, flags = int128{}, 0
+		}
 	}
-	r.reset(m, c, credit, where)
 	c.base, c.at, c.held, c.doubtAt = c.doubt, c.doubtAt, c.doubtQuality, 0
+	return credit, flags
 }
 
-// restart takes the reading x, before which the device says that it started
-// anew.
+// restart takes the reading x, before which the device says that the register
+// started anew.
 func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q uint8) {
 	if c.doubtAt != 0 {
-		r.refuse(m, t)
+		r.refuse(m, c, t)
 		c.doubtAt = 0
 	}
-	credit := int128{}
-	if c.creditNew {
-		credit = x
-	}
-	fresh := c.held == unknown
-	r.skip(m, &c.channel, t)
-	if !fresh {
-		r.reset(m, c, credit, t)
+	r.skipUpTo(m, &c.channel, t)
+	if c.held != unknown {
+		m.counts.Resets++
+		c.flags |= Reset
+		if c.creditNew && !x.isZero() {
+			c.in = c.in.plus(x)
+			c.flags |= Carried
+		}
 	}
 	c.base, c.at, c.held = x, t, q
-}
-
-func (r *Router) reset(m *meter, c *counter, credit int128, t acquire.Instant) {
-	m.counts.Resets++
-	b := r.blockBefore(m, t)
-	m.note(b, Reset)
-	if !credit.isZero() {
-		b.tallies[c.slot].in = b.tallies[c.slot].in.plus(credit)
-		m.note(b, Carried)
-	}
-}
-
-// blockBefore returns the block that the time just before t belongs to, or the
-// oldest open one if that is later.
-func (r *Router) blockBefore(m *meter, t acquire.Instant) *block {
-	return r.block(m, max(m.endOf(t-1), m.end))
 }
 
 // credit books energy over the time from c.at to t, in proportion to time. Over
 // more than MaxGap, or where blocks were closed meanwhile, the distribution is
-// not known and all of it goes to the block up to t.
-func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8) {
+// not known and all of it goes to the block up to t, as do flags.
+func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8, flags Flags) {
 	whole := uint64(t - c.at)
 	if whole > uint64(c.maxGap) || c.done != c.at {
-		r.skip(m, &c.channel, t)
+		r.skipUpTo(m, &c.channel, t)
 		if !energy.isZero() {
-			b := r.blockBefore(m, t)
-			b.tallies[c.slot].in = b.tallies[c.slot].in.plus(energy)
-			m.note(b, Carried)
+			flags |= Carried
 		}
+		c.in = c.in.plus(energy)
+		c.flags |= flags
 		return
 	}
 	booked := int128{}
-	for c.edge <= t {
+	for c.edge < t {
 		upTo := energy.shareRounded(uint64(c.edge-c.at), whole)
 		c.in = c.in.plus(upTo.sub(booked))
 		c.cover(int64(c.edge-c.done), q)
@@ -289,4 +290,5 @@ func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, 
 	c.in = c.in.plus(energy.sub(booked))
 	c.cover(int64(t-c.done), q)
 	c.done = t
+	c.flags |= flags
 }

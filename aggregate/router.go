@@ -15,13 +15,15 @@ import (
 // none is given.
 const DefaultMaxGap = time.Minute
 
-// maxOpenBlocks bounds the memory of one meter: MaxGap spans at most as many
+// maxGapBlocks bounds the memory of one meter: MaxGap spans at most as many
 // demand intervals.
-const maxOpenBlocks = 256
+const maxGapBlocks = 128
 
-// minOpenBlocks is how many blocks of one meter may be open at least, while its
-// channels run apart.
-const minOpenBlocks = 4
+// openBlocks returns how many blocks of one meter may be open at once, where
+// MaxGap spans gap blocks. One channel is undecided for MaxGap after its last
+// sample; another may book MaxGap beyond that with its next one, before the
+// watermark passes. Two more take the parts of blocks at both ends.
+func openBlocks(gap int) int { return 2*gap + 2 }
 
 // maxSilentIntervals is after how many intervals a watermark closes no more
 // meters in one call. The next calls go on.
@@ -142,9 +144,9 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 	case metering.MaxGap < 0:
 		sound = false
 		fault(fmt.Errorf("longest gap %v is negative", metering.MaxGap))
-	case sound && metering.MaxGap > demand.Interval*maxOpenBlocks:
+	case sound && metering.MaxGap > demand.Interval*maxGapBlocks:
 		sound = false
-		fault(fmt.Errorf("longest gap %v is more than %d demand intervals of %v", metering.MaxGap, maxOpenBlocks, demand.Interval))
+		fault(fmt.Errorf("longest gap %v is more than %d demand intervals of %v", metering.MaxGap, maxGapBlocks, demand.Interval))
 	}
 	if metering.Rule > MeanOverPast {
 		fault(fmt.Errorf("unknown %v", metering.Rule))
@@ -158,7 +160,7 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 		m.interval = acquire.Instant(demand.Interval)
 		m.offset = (acquire.Instant(demand.Offset)%m.interval + m.interval) % m.interval
 		spans := (metering.MaxGap + demand.Interval - 1) / demand.Interval
-		m.ring = make([]block, minOpenBlocks-1+int(spans))
+		m.ring = make([]block, openBlocks(int(spans)))
 	}
 	names := [slots]string{metering.Power, metering.ReactivePower, metering.Import, metering.Export, metering.ReactiveImport, metering.ReactiveExport}
 	for s, name := range names {
@@ -302,7 +304,7 @@ func (r *Router) finish() []Interval {
 // admit reports whether a sample at t can be taken, and opens the meter with the
 // first.
 func (r *Router) admit(m *meter, t acquire.Instant) bool {
-	if t <= 0 || t > latest {
+	if t < soonest || t > latest {
 		m.counts.Untimed++
 		return false
 	}
@@ -314,7 +316,7 @@ func (r *Router) admit(m *meter, t acquire.Instant) bool {
 
 // pass takes a watermark for the channels of points.
 func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
-	if watermark > 0 && watermark <= latest && watermark >= r.earliest {
+	if watermark >= soonest && watermark <= latest && watermark >= r.earliest {
 		for _, id := range points {
 			if int(id) >= len(r.first) {
 				continue
@@ -361,10 +363,11 @@ func (r *Router) catchUp(m *meter) {
 	}
 }
 
-// Flush closes all blocks that hold data, at the end of all data, and appends
-// their intervals to dst. Those that are not decided are Partial; of them, what
-// follows the last sample of a channel is missing. A register reading still in
-// doubt is refused. Samples of closed blocks that come later are late.
+// Flush closes all blocks that hold data or flags, at the end of all data, and appends
+// their intervals to dst. Those that are not decided are Partial: what follows
+// the last sample of a channel is missing there, unless a watermark has decided
+// it. A register reading still in doubt is refused. Samples of closed blocks that
+// come later are late.
 func (r *Router) Flush(dst []Interval) []Interval {
 	r.out, r.base = dst, len(dst)
 	for i := range r.meters {
@@ -373,20 +376,24 @@ func (r *Router) Flush(dst []Interval) []Interval {
 			continue
 		}
 		r.settle(m)
-		until := acquire.Instant(0)
+		until := m.start()
 		for _, ref := range m.refs {
 			if ref < 0 {
-				if c := &r.counters[-ref-1]; c.doubtAt != 0 {
-					r.refuse(m, c.doubtAt)
-					until = max(until, c.doubtAt)
+				c := &r.counters[-ref-1]
+				if c.doubtAt != 0 {
+					r.refuse(m, c, c.doubtAt)
 					c.doubtAt = 0
 				}
+				until = max(until, c.refusedIn)
 			}
 			if c := r.channel(ref); c != nil {
 				until = max(until, c.done)
+				if c.flags != 0 {
+					until = max(until, c.edge)
+				}
 			}
 		}
-		for settled := r.settled(m); m.start() < until; {
+		for settled := r.settled(m); m.start() < until || m.touched > 0; {
 			why := Flags(0)
 			if m.end > settled {
 				why = Partial
