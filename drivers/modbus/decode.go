@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/units"
@@ -33,18 +34,25 @@ func newDecoder(id acquire.PointID, p Point) decoder {
 // decode appends the samples of the points of one block to b: data are the
 // registers or bits of the block as they came, q carries the flags.
 func decode(b *acquire.Batch, decoders []decoder, data []byte, table Table, at acquire.Instant, q acquire.Quality) {
-	for i := range decoders {
-		d := &decoders[i]
-		s := acquire.Sample{Time: at, Point: d.point, Quality: q}
-		if table.bits() {
+	before := len(b.Samples)
+	b.Samples = slices.Grow(b.Samples, len(decoders))[:before+len(decoders)]
+	samples := b.Samples[before:]
+	if table.bits() {
+		for i := range samples {
 			// V1.1b3, section 6.1: the first bit is the lowest of the first byte.
-			s.Value = acquire.Bool(data[d.offset/8]>>(d.offset%8)&1 != 0)
-		} else if value, reason := d.value(data[d.offset:]); reason == acquire.Unspecified {
-			s.Value = value
-		} else {
-			s.Quality = (q &^ acquire.Good).Because(reason)
+			d := &decoders[i]
+			bit := data[d.offset/8] >> (d.offset % 8) & 1
+			samples[i] = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: acquire.Bool(bit != 0)}
 		}
-		b.Samples = append(b.Samples, s)
+		return
+	}
+	for i := range samples {
+		d := &decoders[i]
+		value, reason := d.value(data[d.offset:])
+		samples[i] = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: value}
+		if reason != acquire.Unspecified {
+			samples[i].Quality = (q &^ acquire.Good).Because(reason)
+		}
 	}
 }
 
@@ -120,7 +128,7 @@ func (d *decoder) float(v float64) (acquire.Value, acquire.Reason) {
 	if d.scaled {
 		v = d.scale.Apply(v)
 	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+	if !(math.Abs(v) <= math.MaxFloat64) {
 		return acquire.Value{}, acquire.Sensor
 	}
 	return acquire.Float64(v), 0

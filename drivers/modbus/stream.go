@@ -117,19 +117,18 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 // poll asks for every block and reports whether the device answered any.
 //
 // A device that lets a request time out may be gone. So as not to wait once for
-// each block, the rest of the poll is given up: at once if nothing was heard in
-// this poll, else when the next one is due. What is given up is said to be bad,
-// and is asked for first next time.
+// each block, the rest of the poll is given up: at once if nothing was answered
+// in this poll, else when the next one is due. What is given up is said to be
+// bad, and is asked for first next time.
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
-	timedOut, late := false, s.link.counts.late
+	timedOut := false
 	for i := 0; i < len(s.blocks); i++ {
 		q := s.blocks[i]
 		if s.link.broken != nil {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(s.link.broken))
 			continue
 		}
-		heard := answered || s.link.counts.late > late
-		if timedOut && (!heard || s.overdue()) {
+		if timedOut && (!answered || s.overdue()) {
 			for _, unasked := range s.blocks[i:] {
 				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
 			}
