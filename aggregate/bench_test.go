@@ -1,0 +1,179 @@
+package aggregate_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/aggregate"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// plant is n meters with a power point each, and a register if asked for.
+func plant(t testing.TB, n int, kind acquire.Kind, metering aggregate.Metering, register bool) (*aggregate.Router, []acquire.PointID, []acquire.PointID) {
+	t.Helper()
+	catalog := acquire.NewCatalog()
+	meters := make([]aggregate.Metering, n)
+	powers, registers := make([]acquire.PointID, n), []acquire.PointID(nil)
+	for i := range meters {
+		m := metering
+		m.Name = fmt.Sprintf("m%d", i)
+		m.Power = m.Name + "/P"
+		id, err := catalog.Define(acquire.Point{Name: m.Power, Unit: units.Watt, Kind: kind})
+		require.NoError(t, err)
+		powers[i] = id
+		if register {
+			m.Import = m.Name + "/E"
+			id, err := catalog.Define(acquire.Point{Name: m.Import, Unit: units.WattHour, Kind: acquire.KindUint64, Role: acquire.Counter})
+			require.NoError(t, err)
+			registers = append(registers, id)
+		}
+		meters[i] = m
+	}
+	r, err := aggregate.NewRouter(catalog, meters...)
+	require.NoError(t, err)
+	return r, powers, registers
+}
+
+const benchStart = acquire.Instant(1795161600e9) // 2026-11-20 08:00:00 UTC
+
+// A batch that holds one sample of each meter a second apart, over and over; the
+// intervals of 15 minutes that close on the way are part of the cost.
+func benchmarkPower(b *testing.B, meters int, rule aggregate.Rule, shuffled bool, value func(i int) acquire.Value) {
+	r, points, _ := plant(b, meters, acquire.KindFloat64, aggregate.Metering{Rule: rule}, false)
+	const size = 1000
+	now, second := benchStart, acquire.Instant(time.Second)
+	var batch acquire.Batch
+	for i := range max(meters, size) {
+		batch.Append(acquire.Sample{Point: points[i%meters], Value: value(i), Quality: acquire.Good.With(acquire.SourceTime)})
+	}
+	if shuffled {
+		rand.Shuffle(len(batch.Samples), func(i, j int) {
+			batch.Samples[i], batch.Samples[j] = batch.Samples[j], batch.Samples[i]
+		})
+	}
+	rounds := len(batch.Samples) / meters
+	intervals := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range batch.Samples {
+			batch.Samples[i].Time = now + acquire.Instant(i/meters)*second
+		}
+		if shuffled { // one sample of each: any order is in time
+			for i := range batch.Samples {
+				batch.Samples[i].Time = now
+			}
+		}
+		now += acquire.Instant(rounds) * second
+		intervals += len(r.Observe(&batch))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(batch.Samples)), "ns/sample")
+}
+
+func whole(i int) acquire.Value      { return acquire.Float64(float64(1000 + i%7)) }
+func fractional(i int) acquire.Value { return acquire.Float64(1000.123456789 * float64(1+i%7)) }
+func changing(i int) acquire.Value   { return acquire.Float64(float64(i%7) - 3) }
+
+func BenchmarkPowerHoldLeft(b *testing.B)  { benchmarkPower(b, 1, aggregate.HoldLeft, false, whole) }
+func BenchmarkPowerTrapezoid(b *testing.B) { benchmarkPower(b, 1, aggregate.Trapezoid, false, whole) }
+func BenchmarkPowerFractional(b *testing.B) {
+	benchmarkPower(b, 1, aggregate.HoldLeft, false, fractional)
+}
+func BenchmarkPowerCrossing(b *testing.B) { benchmarkPower(b, 1, aggregate.Trapezoid, false, changing) }
+func BenchmarkPower10kMeters(b *testing.B) {
+	benchmarkPower(b, 10000, aggregate.HoldLeft, false, whole)
+}
+func BenchmarkPower10kMetersShuffled(b *testing.B) {
+	benchmarkPower(b, 10000, aggregate.HoldLeft, true, whole)
+}
+
+func BenchmarkRegister(b *testing.B) {
+	r, _, registers := plant(b, 1, acquire.KindFloat64, aggregate.Metering{Registers: aggregate.Registers{Modulus: 1 << 32, MaxPower: 1e6}}, true)
+	const size = 1000
+	now, n := benchStart, uint64(0)
+	batch := acquire.Batch{Samples: make([]acquire.Sample, size)}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range batch.Samples {
+			now += acquire.Instant(time.Second)
+			n += 3
+			batch.Samples[i] = acquire.Sample{Time: now, Point: registers[0], Value: acquire.Uint64(n & (1<<32 - 1)), Quality: acquire.Good}
+		}
+		r.Observe(&batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/sample")
+}
+
+// Filling the batches of the benchmarks above, to subtract.
+func BenchmarkFillOnly(b *testing.B) {
+	const size = 1000
+	now := benchStart
+	batch := acquire.Batch{Samples: make([]acquire.Sample, size)}
+	for b.Loop() {
+		for i := range batch.Samples {
+			batch.Samples[i].Time = now + acquire.Instant(i)*acquire.Instant(time.Second)
+		}
+		now += size
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/sample")
+}
+
+// Batches that close intervals, of power and registers, with watermarks, gaps and
+// bad samples, allocate nothing once the Router's slice of intervals has grown.
+func TestObserveAllocsNothing(t *testing.T) {
+	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
+		t.Run(rule.String(), func(t *testing.T) {
+			const meters = 10
+			r, powers, registers := plant(t, meters, acquire.KindFloat64, aggregate.Metering{
+				Rule: rule, Demand: aggregate.Block(time.Minute),
+				Registers: aggregate.Registers{Modulus: 1000, MaxPower: 1e6},
+			}, true)
+			all := append(append([]acquire.PointID(nil), powers...), registers...)
+			now, n, closed := benchStart, uint64(0), 0
+			var batch acquire.Batch
+			run := func() {
+				batch.Reset()
+				for range 90 {
+					now = now.Add(time.Second)
+					n++
+					for i := range meters {
+						p := acquire.Sample{Time: now, Point: powers[i], Value: acquire.Float64(float64(n%9) - 4.5), Quality: acquire.Good}
+						e := acquire.Sample{Time: now, Point: registers[i], Value: acquire.Uint64(n % 1000), Quality: acquire.Good}
+						if n%17 == 0 {
+							p.Quality, p.Value = acquire.Bad.Because(acquire.Communication), acquire.Value{}
+						}
+						if n%113 == 0 {
+							e.Value = acquire.Uint64(0)
+						}
+						batch.Append(p)
+						batch.Append(e)
+					}
+				}
+				if n%4 == 0 {
+					now = now.Add(5 * time.Minute)
+				}
+				batch.Watermark, batch.Points = now, all
+				closed += len(r.Observe(&batch))
+			}
+			for range 8 {
+				run()
+			}
+			before := closed
+			require.Zero(t, testing.AllocsPerRun(20, run))
+			require.Greater(t, closed, before)
+		})
+	}
+}
+
+func TestFormattingAllocsNothing(t *testing.T) {
+	buffer := make([]byte, 0, 256)
+	energy := aggregate.WattHours(24310)
+	require.Zero(t, testing.AllocsPerRun(10, func() { buffer = energy.Append(buffer[:0]) }))
+	require.Equal(t, "24.310 kWh", string(buffer))
+	interval := aggregate.Interval{Meter: "main", Start: benchStart, End: benchStart.Add(15 * time.Minute)}
+	require.Zero(t, testing.AllocsPerRun(10, func() { buffer = interval.Append(buffer[:0]) }))
+}
