@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -29,6 +30,22 @@ func TestConformance(t *testing.T) {
 	t.Run("timeout longer than interval", func(t *testing.T) {
 		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, Timeout: 1500 * time.Millisecond}))
 	})
+}
+
+// TestContextPerCall gives each Next a context of its own, ended right after, as
+// callers with a limit to each call do.
+func TestContextPerCall(t *testing.T) {
+	r := newRig(t, modbus.Config{Interval: -1}, labelled{}, 10)
+	s := r.open()
+	var b acquire.Batch
+	for range 5000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		require.NoError(t, s.Next(ctx, &b))
+		cancel()
+		good, _ := r.check(&b)
+		require.Equal(t, 1, good)
+	}
+	assert.Zero(t, r.source.Stats().Timeouts, "the end of an earlier context interrupts a later poll")
 }
 
 // clockwork is a device whose registers show its time: each holds the seconds of

@@ -66,10 +66,13 @@ func (l *link) watch(ctx context.Context) {
 	l.watched, l.unwatch = done, stop
 }
 
+// release ends what watch began, and waits for it where it is under way: an
+// interrupt meant for one call must not hit the next.
 func (l *link) release() {
 	if l.unwatch != nil && l.unwatch() {
 		l.watches.Done()
 	}
+	l.watches.Wait()
 	l.watched, l.unwatch = nil, nil
 }
 
@@ -80,9 +83,7 @@ func (l *link) close() error {
 	}
 	l.closed = true
 	l.release()
-	err := l.conn.Close()
-	l.watches.Wait()
-	return err
+	return l.conn.Close()
 }
 
 // exchange sends request, under a transaction id of its own, and returns the
