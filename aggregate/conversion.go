@@ -29,7 +29,7 @@ const (
 type conversion struct {
 	mul    uint64
 	shift  int
-	factor float64 // the same as a float64 if that is exact, else 0
+	factor float64 // the same as a float64, NaN if none is exact
 }
 
 // newConversion prepares readings in unit for counting in parts of base, each
@@ -50,7 +50,7 @@ func newConversion(unit, base units.Unit, perBase uint64) (conversion, error) {
 	if hi != 0 {
 		return conversion{}, fmt.Errorf("%v is too coarse a unit to count in", unit)
 	}
-	c := conversion{mul: mul, shift: twos + more}
+	c := conversion{mul: mul, shift: twos + more, factor: math.NaN()}
 	if bits.Len64(mul) <= 53 {
 		c.factor = math.Ldexp(float64(mul), c.shift)
 	}
@@ -121,15 +121,6 @@ func (c *conversion) float(f float64) (int128, bool) {
 // power converts v to microwatts (or microvars), and reports false for what is
 // no finite number or beyond maxPower.
 func (c *conversion) power(v acquire.Value) (int64, bool) {
-	if f, ok := v.Float64(); ok {
-		// The product is the exact result rounded to 53 bits. Rounding that again
-		// goes wrong only where it lies halfway between two integers.
-		p := float64(f * c.factor)
-		r := math.RoundToEven(p)
-		if d := math.Abs(p - r); p < 1<<52 && p > -1<<52 && d != 0.5 && c.factor != 0 {
-			return int64(r), true
-		}
-	}
 	x, ok := c.number(v)
 	if !ok || x.abs().cmp(int128{0, maxPower}) > 0 {
 		return 0, false

@@ -75,8 +75,8 @@ func (d Demand) validate() error {
 // Of equal ones the earliest counts. The zero value is no peak: there was no
 // complete interval with a demand in that direction.
 type Peak struct {
-	Watts float64
-	Start acquire.Instant
+	Watts float64         // mean power over the interval, positive
+	Start acquire.Instant // start of the interval; 0 = no peak
 }
 
 // peak keeps the exact energy behind a Peak.

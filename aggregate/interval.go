@@ -46,8 +46,9 @@ func (c Coverage) worse(d Coverage) Coverage {
 // and export come from two registers, Coverage is that of the worse covered one.
 // A direction without a register counts nothing.
 type Account struct {
-	Import, Export Energy
-	Coverage       Coverage
+	Import   Energy   // consumed, seen by a load
+	Export   Energy   // delivered
+	Coverage Coverage // of both
 }
 
 // Net returns import less export.
@@ -56,8 +57,9 @@ func (a Account) Net() Energy { return a.Import.Sub(a.Export) }
 // ReactiveAccount is reactive energy by direction, as Account is active energy.
 // Import is what quadrants 1 and 2 consume.
 type ReactiveAccount struct {
-	Import, Export ReactiveEnergy
-	Coverage       Coverage
+	Import   ReactiveEnergy // consumed
+	Export   ReactiveEnergy // delivered
+	Coverage Coverage       // of both
 }
 
 // Net returns import less export.
@@ -132,11 +134,14 @@ func (b Basis) String() string {
 // plain value: copy it freely. An account whose channels the meter does not have
 // is zero, coverage included.
 type Interval struct {
-	Meter                            string // Metering.Name
-	Start, End                       acquire.Instant
-	Power, Registers                 Account
-	ReactivePower, ReactiveRegisters ReactiveAccount
-	Flags                            Flags
+	Meter             string          // Metering.Name
+	Start             acquire.Instant // first instant of the interval
+	End               acquire.Instant // first instant after it
+	Power             Account         // active power, integrated here
+	Registers         Account         // differences of the active energy registers
+	ReactivePower     ReactiveAccount // reactive power, integrated here
+	ReactiveRegisters ReactiveAccount // differences of the reactive energy registers
+	Flags             Flags           // what the numbers do not tell
 
 	channels channels
 }

@@ -3,7 +3,6 @@ package aggregate
 import (
 	"fmt"
 	"math"
-	"math/bits"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -46,34 +45,42 @@ func (r Rule) String() string {
 // lines, and the common push touches nothing else.
 type gauge struct {
 	channel
-	p       int64  // µW, the value of the last sample, or noPower
-	samples uint64 // accepted
+	p       int64   // µW, the value of the last sample, or noPower
+	samples uint64  // accepted
+	factor  float64 // µW in one unit of the point, NaN if no float64 is that exactly
 }
 
 // noPower stands for a sample without a value; no power is that low.
 const noPower = math.MinInt64
 
-// push integrates up to a sample of p µW and known quality q at t. It does the
-// common case, a sample within the block and MaxGap, and reports false, with
-// nothing done, for all others.
-func (g *gauge) push(t acquire.Instant, p int64, q uint8) bool {
-	if t <= g.last || t >= g.edge || t < g.done || g.held == unknown || int64(t-g.last) > g.maxGap {
+// push integrates up to a good or uncertain sample of x units of the point at t.
+// It does the common case, a sample within MaxGap and the present block, and
+// reports false, with nothing done, for all others.
+func (g *gauge) push(t acquire.Instant, x float64, q uint8) bool {
+	if t <= g.done || t >= g.edge || int64(t-g.last) > g.maxGap || g.held == unknown {
+		return false
+	}
+	p, ok := round(float64(x * g.factor))
+	if !ok {
 		return false
 	}
 	dt := uint64(t - g.done)
 	held := g.held
-	switch g.rule {
-	case HoldLeft:
-		g.flow(g.p, dt)
-	case Trapezoid:
-		if g.p^p < 0 {
-			return false
+	from, flow := g.p, 2*dt
+	if g.rule != HoldLeft {
+		held = min(held, q)
+		from = p
+		if g.rule == Trapezoid {
+			if g.p^p < 0 {
+				return false
+			}
+			from, flow = g.p+p, dt
 		}
-		g.flowQuanta(g.p < 0, product(uint64(magnitude(g.p))+uint64(magnitude(p)), dt))
-		held = min(held, q)
-	default:
-		g.flow(p, dt)
-		held = min(held, q)
+	}
+	if from >= 0 {
+		g.in = g.in.add(product(uint64(from), flow))
+	} else {
+		g.out = g.out.add(product(-uint64(from), flow))
 	}
 	g.cover(int64(dt), held)
 	g.done, g.last, g.p, g.held = t, t, p, q
@@ -81,26 +88,32 @@ func (g *gauge) push(t acquire.Instant, p int64, q uint8) bool {
 	return true
 }
 
-// magnitude returns |p|; powers are never as low as math.MinInt64.
-func magnitude(p int64) int64 {
-	sign := p >> 63
-	return (p ^ sign) - sign
+// round returns the integer nearest to x, ties to even. x is a product that is
+// rounded already; rounding it again goes wrong only where it is a tie, so that
+// round reports false for ties, and for what is beyond 2^51 or NaN.
+func round(x float64) (int64, bool) {
+	const shift = 3 << 51 // moves the binary point to the end of the fraction
+	y := x + shift
+	rest := math.Abs(x - (y - shift))
+	return int64(math.Float64bits(y) - math.Float64bits(shift)), math.Abs(x) < 1<<51 && rest < 0.5
 }
 
 // flow books the constant power p over dt ns.
 func (t *tally) flow(p int64, dt uint64) {
-	t.flowQuanta(p < 0, product(uint64(magnitude(p)), 2*dt))
+	if p < 0 {
+		t.flowQuanta(true, product(-uint64(p), 2*dt))
+	} else {
+		t.flowQuanta(false, product(uint64(p), 2*dt))
+	}
 }
 
 // flowQuanta books n quanta out or in.
 func (t *tally) flowQuanta(out bool, n int128) {
-	account := &t.in
 	if out {
-		account = &t.out
+		t.out = t.out.add(n)
+	} else {
+		t.in = t.in.add(n)
 	}
-	lo, carry := bits.Add64(account.lo, n.lo, 0)
-	account.hi, _ = bits.Add64(account.hi, n.hi, carry)
-	account.lo = lo
 }
 
 // settled returns the time up to which g is decided, whatever comes.
@@ -111,13 +124,16 @@ func (g *gauge) settled() acquire.Instant {
 	return g.done
 }
 
-// observePower takes one sample of a gauge through all cases. known says that p
-// is its value.
-func (r *Router) observePower(g *gauge, s *acquire.Sample, p int64, known bool) {
+// observePower takes one sample of a gauge through all cases.
+func (r *Router) observePower(g *gauge, c *conversion, s *acquire.Sample) {
 	m := &r.meters[g.meter]
 	t, q := s.Time, uint8(s.Quality.Severity())
-	if !known {
-		p, q = noPower, unknown
+	p := int64(noPower)
+	if q != unknown {
+		var ok bool
+		if p, ok = c.power(s.Value); !ok {
+			p, q = noPower, unknown
+		}
 	}
 	if !r.admit(m, t) {
 		return

@@ -34,8 +34,8 @@ func (q Quadrant) String() string {
 // The zero value means nothing; functions that return a PowerFactor return with
 // it whether it is defined.
 type PowerFactor struct {
-	Magnitude float64 // 0 to 1
-	Quadrant  Quadrant
+	Magnitude float64  // 0 to 1
+	Quadrant  Quadrant // which way active and reactive power flow
 
 	unity bool // no reactive power: neither lag nor lead
 }

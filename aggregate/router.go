@@ -214,7 +214,7 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	}
 	ch := channel{maxGap: int64(metering.MaxGap), meter: uint32(m.index), next: r.first[id], slot: s, rule: metering.Rule}
 	if want.role == acquire.Gauge {
-		r.gauges = append(r.gauges, gauge{channel: ch})
+		r.gauges = append(r.gauges, gauge{channel: ch, factor: conv.factor})
 		r.conversions = append(r.conversions, conv)
 		m.refs[s] = ref(len(r.gauges))
 	} else {
@@ -275,13 +275,11 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 				continue
 			}
 			g := &r.gauges[at-1]
-			p, known := int64(0), false
-			if s.Quality.Severity() != acquire.Bad {
-				p, known = r.conversions[at-1].power(s.Value)
-			}
 			const special = acquire.TimeBackwards | acquire.Overflow
-			if !known || s.Quality.Flags()&special != 0 || !g.push(s.Time, p, uint8(s.Quality.Severity())) {
-				r.observePower(g, s, p, known)
+			x, plain := s.Value.Float64()
+			q := uint8(s.Quality.Severity())
+			if !plain || q == unknown || s.Quality.Flags()&special != 0 || !g.push(s.Time, x, q) {
+				r.observePower(g, &r.conversions[at-1], s)
 			}
 			at = g.next
 		}

@@ -24,12 +24,15 @@ type Counts struct {
 // are exactly the sums over all its intervals, those still open included; the
 // coverage of each reaches from Start to the latest time accounted for.
 type Totals struct {
-	Meter                            string
-	Start                            acquire.Instant // start of the first interval; 0 = nothing has come yet
-	Power, Registers                 Account
-	ReactivePower, ReactiveRegisters ReactiveAccount
-	ImportPeak, ExportPeak           Peak // of complete intervals; Watts is positive for both
-	Counts                           Counts
+	Meter             string          // Metering.Name
+	Start             acquire.Instant // start of the first interval; 0 = nothing has come yet
+	Power             Account         // active power, integrated here
+	Registers         Account         // differences of the active energy registers
+	ReactivePower     ReactiveAccount // reactive power, integrated here
+	ReactiveRegisters ReactiveAccount // differences of the reactive energy registers
+	ImportPeak        Peak            // largest demand of complete intervals with net import
+	ExportPeak        Peak            // the same for net export
+	Counts            Counts          // what happened
 }
 
 // Totals returns the sums of the meter of that name, and whether there is one.
