@@ -28,9 +28,11 @@
 //     point, the sample is flagged and counted.
 //   - Loss: what is skipped or dropped is counted and said.
 //   - Isolation: a dead, slow or malicious device costs others nothing.
-//   - One owner of reconnecting: Reconnect.
+//   - One owner of reconnect: Reconnect.
 //   - Cancel: Next returns within 50 ms of the end of its context; Close leaves
 //     no goroutine and no socket behind.
 //   - Read-only: no request that changes a device can be made.
-//   - Bounds: every buffer and every length taken from the wire has a limit.
+//   - Two halves: a driver is a transport given from outside and a decoder, and
+//     gives the same samples from the same traffic in every run.
+//   - Bounded: every buffer and every length taken from the wire has a limit.
 package acquire

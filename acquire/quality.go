@@ -39,8 +39,6 @@ const (
 	Waiting                     // no value has arrived yet
 	OutOfService                // taken out of service on purpose
 	Range                       // outside what the point or its kind can hold
-
-	reasons // count
 )
 
 // String returns the reason's name in lower case, such as "communication".

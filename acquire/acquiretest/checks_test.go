@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/acquire/acquiretest"
 )
 
@@ -99,6 +100,29 @@ func TestBrokenFakes(t *testing.T) {
 func TestOpenContext(t *testing.T) {
 	err := check(t, "Cancel").Run(t, factory("ends with the context of Open", false))
 	assert.ErrorContains(t, err, "the end of the context of Open ends the stream")
+}
+
+// TestWrappers holds the wrappers of package acquire to the contracts of what
+// they wrap.
+func TestWrappers(t *testing.T) {
+	right := factory("", false)
+	t.Run("Reconnect", func(t *testing.T) {
+		acquiretest.TestSource(t, func(t *testing.T) *acquiretest.Subject {
+			s := right(t)
+			s.Source = acquire.Reconnect(s.Source, acquire.Backoff{})
+			s.Without = map[string]string{"OneOwnerOfReconnect": "it is the owner"}
+			return s
+		})
+	})
+	t.Run("Merge", func(t *testing.T) {
+		acquiretest.TestSource(t, func(t *testing.T) *acquiretest.Subject {
+			s := right(t)
+			merged, err := acquire.Merge(s.Source)
+			require.NoError(t, err)
+			s.Source = merged
+			return s
+		})
+	})
 }
 
 func TestMissingControls(t *testing.T) {

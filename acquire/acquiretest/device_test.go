@@ -268,8 +268,7 @@ func (s *stream) ask(ctx context.Context) (a answer) {
 			hoard = append(hoard, make([]byte, 1<<20))
 			changed = after(timeout / 50)
 		case flood && s.flaw == "believes lengths":
-			hoard = append(hoard[:0], make([]byte, 64<<20))
-			return answer{err: errGarbage}
+			return answer{err: fmt.Errorf("%w of %d bytes", errGarbage, len(make([]byte, 64<<20)))}
 		case flood && s.flaw != "drowns in a flood":
 			return answer{err: errGarbage}
 		case silent || flood:

@@ -19,8 +19,7 @@ func checkLiveness(tr *trial) error {
 	if err != nil {
 		return err
 	}
-	reporter, ok := acquire.As[acquire.Reporter](s.Source)
-	if !ok {
+	if _, ok := s.stats(); !ok {
 		return errors.New("the source has no Stats: a host cannot ask it how it is")
 	}
 	r, err := open(s.reconnected(), s.Timeout)
@@ -31,11 +30,11 @@ func checkLiveness(tr *trial) error {
 	if err := r.good(s, 2*s.bound(), s.pause(), "while the device answers"); err != nil {
 		return err
 	}
-	if st := reporter.Stats(); st.Samples == 0 || st.Since == 0 {
+	if st, _ := s.stats(); st.Samples == 0 || st.Since == 0 {
 		return fmt.Errorf("good samples came; the Stats of the source say %d samples, link %s since %s", st.Samples, st.Link, st.Since)
 	}
 
-	before, start := trouble(reporter), time.Now()
+	before, start := s.trouble(), time.Now()
 	s.Silence()
 	missing, err := r.heard(s, s.bound(), s.pause(), func(sample acquire.Sample) (bool, error) {
 		if sample.Quality.IsBad() && sample.Quality.Reason() == acquire.Unspecified {
@@ -52,19 +51,13 @@ func checkLiveness(tr *trial) error {
 	if err := r.during(5*s.bound(), s.pause(), func(*acquire.Batch) error { return nil }); err != nil {
 		return fmt.Errorf("while the device is silent: %w", err)
 	}
-	if trouble(reporter) == before {
+	if s.trouble() == before {
 		return errors.New("the device is silent, and Stats shows neither timeouts nor failures")
 	}
 
 	outage := time.Since(start)
 	s.Restore()
 	return r.good(s, s.recovery(outage), s.pause(), fmt.Sprintf("the device is back after %s of silence", outage))
-}
-
-// trouble sums up the counters of what goes wrong on a link.
-func trouble(r acquire.Reporter) uint64 {
-	st := r.Stats()
-	return st.Failures + st.Timeouts + st.Malformed + st.Exceptions
 }
 
 const docIsolation = "a device that is silent costs others nothing: merged with it, another source of the driver keeps its period exactly."

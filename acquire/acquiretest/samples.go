@@ -118,13 +118,9 @@ func checkTime(tr *trial) error {
 	if err := r.during(3*s.Period, 2*s.bound(), c.check); err != nil {
 		return fmt.Errorf("after the clock was set back an hour: %w", err)
 	}
-	reporter, ok := acquire.As[acquire.Reporter](s.Source)
-	if !ok {
-		return nil
-	}
-	if counted := reporter.Stats().TimeFaults; counted != c.flagged {
+	if st, ok := s.stats(); ok && st.TimeFaults != c.flagged {
 		return fmt.Errorf("%d samples are flagged as going backwards, %d of them since the clock was set back; Stats.TimeFaults counts %d",
-			c.flagged, c.flagged-before, counted)
+			c.flagged, c.flagged-before, st.TimeFaults)
 	}
 	return nil
 }
@@ -188,7 +184,7 @@ func checkMidpoint(s *Subject, r *reader, c *course) error {
 	d -= d % (2 * time.Microsecond)
 	s.Late(d)
 	defer s.Restore()
-	slow := 10 * s.bound() // several answers may be late one after the other
+	slow := 10 * s.bound()                                      // several answers may be late one after the other
 	if err := r.during(2*s.Period, slow, c.check); err != nil { // answers under way are not late yet
 		return err
 	}
@@ -222,10 +218,8 @@ func checkLoss(tr *trial) error {
 	defer r.stream.Close()
 	var lost uint64
 	said := func() uint64 {
-		if reporter, ok := acquire.As[acquire.Reporter](s.Source); ok {
-			return lost + reporter.Stats().Skipped
-		}
-		return lost
+		st, _ := s.stats()
+		return lost + st.Skipped
 	}
 	if err := r.during(3*s.Period, s.bound(), func(b *acquire.Batch) error { lost += b.Lost; return nil }); err != nil {
 		return err

@@ -141,6 +141,41 @@ func (s *Subject) reconnected() acquire.Source {
 // heartbeat, and what the driver takes then.
 func (s *Subject) pause() time.Duration { return s.bound() + time.Second }
 
+// stats returns the Stats of the source, and whether it keeps any. Those of an
+// acquire.Group are the sums of its members', as far as checks look at them.
+func (s *Subject) stats() (acquire.Stats, bool) { return statsOf(s.Source) }
+
+func statsOf(src acquire.Source) (sum acquire.Stats, ok bool) {
+	if r, ok := acquire.As[acquire.Reporter](src); ok {
+		return r.Stats(), true
+	}
+	group, ok := acquire.As[acquire.Group](src)
+	if !ok {
+		return acquire.Stats{}, false
+	}
+	for _, member := range group.Sources() {
+		st, ok := statsOf(member)
+		if !ok {
+			return acquire.Stats{}, false
+		}
+		sum.Since = max(sum.Since, st.Since)
+		sum.Failures += st.Failures
+		sum.Timeouts += st.Timeouts
+		sum.Malformed += st.Malformed
+		sum.Exceptions += st.Exceptions
+		sum.Skipped += st.Skipped
+		sum.Samples += st.Samples
+		sum.TimeFaults += st.TimeFaults
+	}
+	return sum, true
+}
+
+// trouble sums up the counters of what goes wrong on a link.
+func (s *Subject) trouble() uint64 {
+	st, _ := s.stats()
+	return st.Failures + st.Timeouts + st.Malformed + st.Exceptions
+}
+
 // links returns Connections once all that goes on has come to rest.
 func (s *Subject) links() int {
 	synctest.Wait()
