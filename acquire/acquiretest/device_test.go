@@ -74,7 +74,7 @@ func (d *device) now() time.Time {
 
 // truth is the number of a point at a time.
 func truth(p acquire.PointID, at time.Time) acquire.Value {
-	return acquire.Float64(float64(at.Unix()%1e6)*100 + float64(p))
+	return acquire.Float64(float64(at.Unix()%1000)*100 + float64(p))
 }
 
 // driver is a source on a device, right but for its flaw.
