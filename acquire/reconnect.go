@@ -196,7 +196,9 @@ type attempt struct {
 func (s *reconnectStream) connect(ctx context.Context) error {
 	a := s.attempt
 	if a == nil {
-		s.tally.Enter(Connecting, s.now())
+		if s.lost.IsZero() { // else Down since the loss, whatever is tried
+			s.tally.Enter(Connecting, s.now())
+		}
 		a = &attempt{done: make(chan struct{})}
 		var open context.Context
 		open, a.cancel = context.WithCancel(context.WithoutCancel(ctx))

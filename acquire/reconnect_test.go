@@ -432,6 +432,10 @@ func TestReconnectStats(t *testing.T) {
 		assert.EqualValues(t, 5, down.Samples)
 		assert.EqualValues(t, 2, down.BadSamples)
 
+		for next(1).Failures < 10 {
+			assert.Equal(t, acquire.Down, stats(t, src).Link, "while trying, too")
+			assert.Equal(t, start.Add(3*time.Second), stats(t, src).Since, "the outage as a whole")
+		}
 		for len(b.Samples) != 1 {
 			next(1)
 		}

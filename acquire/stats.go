@@ -11,9 +11,9 @@ type Link uint8
 // The states of a link.
 const (
 	Idle       Link = iota // not opened yet
-	Connecting             // trying to connect
+	Connecting             // trying to connect for the first time
 	Up                     // data or keep-alives arrive
-	Down                   // lost; the next attempt is due at Stats.NextAttempt
+	Down                   // lost, or not to be had, until a good sample comes
 	Ended                  // closed, or failed for good
 )
 
