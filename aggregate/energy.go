@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 )
 
 // Energy is an exact amount of active energy: a signed integer of 128 bits that
@@ -209,7 +210,7 @@ func (x int128) exact(unit string) string {
 	whole, rest := x.abs().div(quantaPerWattSecond)
 	dst = whole.appendFixed(dst, 1, 0)
 	if rest != 0 {
-		digits := strconv.FormatUint(1e16+rest*5, 10)
+		digits := strings.TrimRight(strconv.FormatUint(1e16+rest*5, 10), "0")
 		dst = append(dst, '.')
 		dst = append(dst, digits[1:]...)
 	}

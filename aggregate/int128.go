@@ -5,8 +5,6 @@ import "math/bits"
 // int128 is a signed integer of 128 bits in two's complement.
 type int128 struct{ hi, lo uint64 }
 
-func fromInt64(n int64) int128 { return int128{uint64(n >> 63), uint64(n)} }
-
 // product returns a*b.
 func product(a, b uint64) int128 {
 	hi, lo := bits.Mul64(a, b)
