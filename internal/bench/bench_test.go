@@ -11,29 +11,29 @@ import (
 	"github.com/fieldtap/fieldtap/drivers/modbus/modbustest"
 )
 
-func TestMedian(t *testing.T) {
+func TestQuantile(t *testing.T) {
 	for _, c := range []struct {
-		values []float64
-		want   float64
+		values               []float64
+		lower, middle, upper float64
 	}{
-		{[]float64{7}, 7},
-		{[]float64{3, 1, 2}, 2},
-		{[]float64{4, 1, 3, 2}, 2.5},
-		{[]float64{9, 1, 1, 1, 9}, 1},
+		{[]float64{7}, 7, 7, 7},
+		{[]float64{1, 3}, 1.5, 2, 2.5},
+		{[]float64{4, 1, 3, 2, 5}, 2, 3, 4},
+		{[]float64{9, 1, 1, 1, 9}, 1, 1, 9},
 	} {
 		before := append([]float64(nil), c.values...)
-		assert.Equal(t, c.want, median(c.values))
+		assert.Equal(t, c.lower, quantile(c.values, 0.25))
+		assert.Equal(t, c.middle, median(c.values))
+		assert.Equal(t, c.upper, quantile(c.values, 0.75))
 		assert.Equal(t, before, c.values, "the values keep their order")
 	}
 }
 
-// Ratios are taken within a round: a machine that is twice as fast in one round
-// changes none.
-func TestRatioComparesWithinRounds(t *testing.T) {
+func TestRatiosCompareWithinRounds(t *testing.T) {
 	ours := row{turns: []usage{{100, 1, 2, 0, 0}, {200, 1, 2, 0, 0}, {400, 1, 2, 0, 0}}}
 	peer := row{turns: []usage{{50, 1, 2, 0, 0}, {100, 1, 2, 0, 0}, {200, 1, 2, 0, 0}}}
-	assert.Equal(t, 2.0, ours.ratio(peer, usage.rate))
-	assert.Equal(t, 0.5, ours.ratio(peer, usage.cpu))
+	assert.Equal(t, []float64{2, 2, 2}, ours.ratios(peer, usage.rate))
+	assert.Equal(t, []float64{0.5, 0.5, 0.5}, ours.ratios(peer, usage.cpu))
 }
 
 func TestTable(t *testing.T) {
@@ -44,11 +44,11 @@ func TestTable(t *testing.T) {
 		{client{"libmodbus", "in C", nil}, []usage{{2000, 1, 0.01, 0, 0}}},
 	})
 	want := `
-| client | requests/s | least to most | CPU µs/request | allocs/request | B/request | rate ÷ goburrow | CPU ÷ goburrow | rate ÷ libmodbus | CPU ÷ libmodbus |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
-| ours | 1000 | 1000 to 1000 | 10.00 | 4.00 | 32 | 2.00 | 0.50 | 0.50 | 2.00 |
-| theirs | 500 | 500 to 500 | 20.00 | 7.00 | 416 | 1.00 | 1.00 | 0.25 | 4.00 |
-| in C | 2000 | 2000 to 2000 | 5.00 | - | - | 4.00 | 0.25 | 1.00 | 1.00 |
+| client | requests/s | CPU µs/request | allocs/request | B/request | rate ÷ goburrow | CPU ÷ goburrow | rate ÷ libmodbus | CPU ÷ libmodbus |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
+| ours | 1000 | 10.00 | 4.00 | 32 | 2.00 (2.00 to 2.00) | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) | 2.00 (2.00 to 2.00) |
+| theirs | 500 | 20.00 | 7.00 | 416 | 1 | 1 | 0.25 (0.25 to 0.25) | 4.00 (4.00 to 4.00) |
+| in C | 2000 | 5.00 | - | - | 4.00 (4.00 to 4.00) | 0.25 (0.25 to 0.25) | 1 | 1 |
 `
 	assert.Equal(t, strings.TrimPrefix(want, "\n"), got)
 }

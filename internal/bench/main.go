@@ -14,8 +14,9 @@
 //   - goburrow: the stock client of goburrow/modbus, to a slice of bytes;
 //   - libmodbus: the C client, to an array of registers.
 //
-// The clients take turns in rounds, so that a change of the machine's speed meets
-// all alike. Ratios are medians of the ratios within a round.
+// The clients take turns in many short rounds, so that a change of the machine's
+// speed meets all alike. Ratios are taken within a round; the table has their
+// median and quartiles.
 //
 // On a machine with two processors or more, the client and the server run on one
 // processor, on one each, and wherever the system puts them.
@@ -62,9 +63,9 @@ type settings struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&s.rounds, "rounds", 9, "`turns` of each client")
-	flags.DurationVar(&s.each, "time", 500*time.Millisecond, "duration of one turn")
-	flags.DurationVar(&s.warmup, "warmup", 100*time.Millisecond, "time before each turn that is not measured")
+	flags.IntVar(&s.rounds, "rounds", 31, "`turns` of each client")
+	flags.DurationVar(&s.each, "time", 200*time.Millisecond, "duration of one turn")
+	flags.DurationVar(&s.warmup, "warmup", 50*time.Millisecond, "time before each turn that is not measured")
 	flags.StringVar(&s.places, "places", "", "comma-separated `list` of same, cross and free; empty: all that can be had here")
 	flags.StringVar(&s.client, "client", "", "be the client of this `name`: "+strings.Join(names(clients), ", "))
 	flags.StringVar(&s.address, "address", "", "with -client: host and port of a server with registers 1 to 125 of unit 1")

@@ -23,8 +23,10 @@ type usage struct {
 	Bytes    uint64
 }
 
-func (u usage) rate() float64 { return float64(u.Requests) / u.Wall }
-func (u usage) cpu() float64  { return 1e6 * u.CPU / float64(u.Requests) } // µs a request
+func (u usage) rate() float64   { return float64(u.Requests) / u.Wall }
+func (u usage) cpu() float64    { return 1e6 * u.CPU / float64(u.Requests) } // µs a request
+func (u usage) allocs() float64 { return float64(u.Allocs) / float64(u.Requests) }
+func (u usage) bytes() float64  { return float64(u.Bytes) / float64(u.Requests) }
 
 // betweenClocks is how many requests are made between two looks at the clock.
 const betweenClocks = 64
