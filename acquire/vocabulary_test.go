@@ -74,10 +74,10 @@ func TestValue(t *testing.T) {
 func TestValueKeepsIntegersExact(t *testing.T) {
 	big, ok := acquire.Uint64(1<<53 + 1).Uint64()
 	assert.True(t, ok)
-	assert.EqualValues(t, 1<<53+1, big)
+	assert.Equal(t, uint64(1<<53+1), big)
 	low, ok := acquire.Int64(-1<<53 - 1).Int64()
 	assert.True(t, ok)
-	assert.EqualValues(t, -1<<53-1, low)
+	assert.Equal(t, int64(-1<<53-1), low)
 	assert.NotEqual(t, acquire.Int64(1), acquire.Uint64(1), "kinds are part of the value")
 }
 
@@ -148,7 +148,7 @@ func TestQualityPartsStayApart(t *testing.T) {
 func TestInstant(t *testing.T) {
 	moment := time.Date(2026, 9, 21, 16, 13, 20, 5, time.FixedZone("CEST", 7200))
 	i := acquire.At(moment)
-	assert.EqualValues(t, 1790000000_000000005, i)
+	assert.Equal(t, acquire.Instant(1790000000_000000005), i)
 	assert.Equal(t, "2026-09-21T14:13:20.000000005Z", i.String())
 	assert.True(t, i.Time().Equal(moment))
 	assert.Equal(t, time.UTC, i.Time().Location())
