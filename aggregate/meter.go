@@ -146,7 +146,7 @@ func (m *meter) start() acquire.Instant { return m.end - m.interval }
 
 // begin opens the first block, which holds t.
 func (r *Router) begin(m *meter, t acquire.Instant) {
-	m.open = true
+	m.open, r.moved = true, true
 	m.end = m.endOf(t)
 	m.began = m.start()
 	if t > m.began {
@@ -182,7 +182,7 @@ func (m *meter) note(b *block, flags Flags) {
 func (r *Router) block(m *meter, end acquire.Instant) *block {
 	room := m.interval * acquire.Instant(len(m.ring))
 	if end-m.end >= room {
-		r.advance(m, end-room, r.settled(m), false)
+		r.advance(m, end-room, r.settled(m), Forced)
 	}
 	return m.slotOf(end)
 }
@@ -242,51 +242,57 @@ func (r *Router) settled(m *meter) acquire.Instant {
 // settle closes the blocks of m that are decided.
 func (r *Router) settle(m *meter) {
 	if s := r.settled(m); m.end <= s {
-		r.advance(m, s, s, false)
+		r.advance(m, s, s, 0)
 	}
 }
 
 // advance closes all blocks of m that end at or before until. Those that end
-// after settled are closed by force. If limited, it stops when the call in
-// progress has closed enough, and reports false.
-func (r *Router) advance(m *meter, until, settled acquire.Instant, limited bool) bool {
+// after settled are closed before their time, and flagged with undecided.
+func (r *Router) advance(m *meter, until, settled acquire.Instant, undecided Flags) {
 	for m.end <= until {
-		if limited && len(r.out)-r.base >= maxSilentIntervals {
-			return false
-		}
-		why := Flags(0)
-		if m.end > settled {
-			why = Forced
-		}
-		if m.silent >= silentBlocks && m.touched == 0 {
-			stop := until
-			if why == 0 {
-				stop = min(until, settled)
-			}
-			if r.leap(m, stop, why) {
-				continue
-			}
-		}
-		r.close(m, why)
+		r.advanceSome(m, until, settled, undecided)
 	}
-	return true
 }
 
-// leap closes in one step the blocks of m that end at or before until, if it is
-// certain that they are empty.
+// advanceSome is one step of advance: one block, or many silent ones.
+func (r *Router) advanceSome(m *meter, until, settled acquire.Instant, undecided Flags) {
+	why := Flags(0)
+	if m.end > settled {
+		why = undecided
+	}
+	if m.silent >= silentBlocks && m.touched == 0 {
+		stop := until
+		if why == 0 {
+			stop = min(until, settled)
+		}
+		if r.leap(m, stop, why) {
+			return
+		}
+	}
+	r.close(m, why)
+}
+
+// leap closes in one step the blocks of m that end at or before until and are
+// certain to be empty. It reports false if the oldest is not.
 func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
-	n := (until-m.end)/m.interval + 1
-	start := m.start() + n*m.interval
 	for _, ref := range m.refs {
 		c := r.channel(ref)
 		if c == nil {
 			continue
 		}
-		holds := ref > 0 && c.held != unknown && c.rule == HoldLeft && c.done < start
-		if holds || c.edge <= start && (c.flags != 0 || !c.tally.isZero()) || r.noted(ref, start) {
-			return false
+		holds := ref > 0 && c.held != unknown && c.rule == HoldLeft
+		if holds || c.flags != 0 || !c.tally.isZero() {
+			until = min(until, c.edge-m.interval)
+		}
+		if ref < 0 && r.counters[-ref-1].refusedIn != 0 {
+			until = min(until, r.counters[-ref-1].refusedIn-m.interval)
 		}
 	}
+	if until < m.end {
+		return false
+	}
+	n := (until-m.end)/m.interval + 1
+	start := m.start() + n*m.interval
 	for _, ref := range m.refs {
 		c := r.channel(ref)
 		if c == nil {
@@ -305,6 +311,7 @@ func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
 		m.counts.Forced += uint64(n)
 	}
 	m.end += n * m.interval
+	r.moved = true
 	return true
 }
 
@@ -376,6 +383,7 @@ func (r *Router) close(m *meter, why Flags) {
 		*b = block{}
 	}
 	m.end += m.interval
+	r.moved = true
 	m.oldest++
 	if m.oldest == len(m.ring) {
 		m.oldest = 0

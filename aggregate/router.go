@@ -68,6 +68,7 @@ type Router struct {
 	byName      map[string]int
 
 	earliest acquire.Instant // no meter has a block that ends before this
+	moved    bool            // some meter began or closed a block since earliest was found
 	behind   bool            // a watermark has closed less than it could
 
 	buffer []Interval // of Observe
@@ -336,7 +337,10 @@ func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
 			}
 		}
 	}
-	r.earliest = latest
+	if !r.moved {
+		return
+	}
+	r.moved, r.earliest = false, latest
 	for i := range r.meters {
 		r.earliest = min(r.earliest, r.meters[i].end)
 	}
@@ -356,8 +360,11 @@ func (r *Router) passChannel(c *channel, watermark acquire.Instant) {
 // catchUp closes the blocks of m that watermarks have decided, as far as the
 // call in progress goes.
 func (r *Router) catchUp(m *meter) {
-	if s := r.settled(m); m.end <= s && !r.advance(m, s, s, true) {
-		r.behind = true
+	for s := r.settled(m); m.end <= s; r.advanceSome(m, s, s, 0) {
+		if len(r.out)-r.base >= maxSilentIntervals {
+			r.behind = true
+			return
+		}
 	}
 }
 
@@ -391,12 +398,12 @@ func (r *Router) Flush(dst []Interval) []Interval {
 				}
 			}
 		}
-		for settled := r.settled(m); m.start() < until || m.touched > 0; {
-			why := Flags(0)
-			if m.end > settled {
-				why = Partial
-			}
-			r.close(m, why)
+		settled := r.settled(m)
+		if until > m.start() {
+			r.advance(m, m.endOf(until-1), settled, Partial)
+		}
+		for m.touched > 0 {
+			r.advanceSome(m, m.end, settled, Partial)
 		}
 		r.tellSilence(m)
 	}

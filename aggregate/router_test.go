@@ -324,6 +324,70 @@ func TestActive(t *testing.T) {
 	require.Equal(t, aggregate.NoBasis, basis)
 }
 
+// A clock that jumps to the end of time costs neither memory nor minutes.
+func TestFarFuture(t *testing.T) {
+	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid} {
+		b := newBench(t, aggregate.Metering{Power: "m/P", ReactivePower: "m/Q", Import: "m/EI", Rule: rule, Demand: aggregate.Block(time.Second)})
+		b.push(power, 0, 1)
+		b.push(reactive, 0, 1)
+		b.push(imported, 0, 1)
+		const far = 230 * 365 * 86400
+		got := b.push(imported, far, 2)
+		got = append(got, b.push(power, far, 1)...)
+		got = append(got, b.push(power, far+1, 1)...)
+		got = append(got, b.push(power, far+500, 1)...)
+		got = append(got, b.router.Flush(nil)...)
+		require.Less(t, len(got), 1000)
+		next := b.start
+		for i := range got {
+			require.Equal(t, next, got[i].Start)
+			next = got[i].End
+		}
+		require.Equal(t, aggregate.WattHours(1000), b.totals().Registers.Import)
+		b.push(power, 10, 1)
+		require.EqualValues(t, 1, b.totals().Counts.Late)
+	}
+}
+
+// Many meters, of which one never speaks: what each yields does not depend on how
+// the samples come in batches.
+func TestManyMetersHoweverBatched(t *testing.T) {
+	const meters, seconds = 7, 4000
+	run := func(size int) map[string]string {
+		r, powers, registers := plant(t, meters, acquire.KindFloat64, aggregate.Metering{Rule: aggregate.Trapezoid}, true)
+		got := map[string]string{}
+		var b acquire.Batch
+		observe := func() {
+			for _, iv := range r.Observe(&b) {
+				got[iv.Meter] += iv.String() + iv.Power.Import.Exact() + iv.Registers.Import.Exact() + "\n"
+			}
+			b.Reset()
+		}
+		for s := range seconds {
+			at := benchStart.Add(time.Duration(s) * time.Second)
+			for i := range meters - 1 {
+				b.Append(acquire.Sample{Time: at.Add(time.Duration(i)), Point: powers[i], Value: acquire.Float64(float64((s*i)%11) - 2.5), Quality: acquire.Good})
+				b.Append(acquire.Sample{Time: at.Add(time.Duration(i)), Point: registers[i], Value: acquire.Uint64(uint64(s * i / 5)), Quality: acquire.Good})
+			}
+			if len(b.Samples) >= size {
+				observe()
+			}
+		}
+		observe()
+		b.Watermark, b.Points = benchStart.Add(seconds*time.Second), append(powers, registers...)
+		observe()
+		for _, iv := range r.Flush(nil) {
+			got[iv.Meter] += iv.String() + iv.Power.Import.Exact() + "\n"
+		}
+		return got
+	}
+	want := run(1)
+	require.Len(t, want, meters)
+	for _, size := range []int{2, 100, 1000, 1 << 20} {
+		require.Equal(t, want, run(size), size)
+	}
+}
+
 // A point may feed several meters, and totals of a stranger are not there.
 func TestOnePointTwoMeters(t *testing.T) {
 	catalog := acquire.NewCatalog()
