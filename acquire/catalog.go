@@ -123,7 +123,7 @@ func (p Point) validate() error {
 func (c *Catalog) Point(id PointID) (Point, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if id == 0 || int(id) > len(c.points) {
+	if id == 0 || uint64(id) > uint64(len(c.points)) { // an int may have 32 bits
 		return Point{}, false
 	}
 	return c.points[id-1], true
