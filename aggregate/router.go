@@ -265,7 +265,7 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	r.out, r.base = dst, len(dst)
 	for i := range b.Samples {
 		s := &b.Samples[i]
-		if int(s.Point) >= len(r.first) {
+		if s.Point >= acquire.PointID(len(r.first)) {
 			continue
 		}
 		for at := r.first[s.Point]; at != 0; {
@@ -317,7 +317,7 @@ func (r *Router) admit(m *meter, t acquire.Instant) bool {
 func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
 	if watermark >= soonest && watermark <= latest && watermark >= r.earliest {
 		for _, id := range points {
-			if int(id) >= len(r.first) {
+			if id >= acquire.PointID(len(r.first)) {
 				continue
 			}
 			for at := r.first[id]; at != 0; {

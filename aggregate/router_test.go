@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -410,4 +411,23 @@ func TestOnePointTwoMeters(t *testing.T) {
 		"08:45:00-09:00:00 quarters 0.300 kWh, demand 1.2 kW, coverage 100 %", lines(got))
 	_, ok := r.Totals("nobody")
 	require.False(t, ok)
+}
+
+// TestForeignPoints passes over points of no meter, and of no catalog.
+func TestForeignPoints(t *testing.T) {
+	catalog := acquire.NewCatalog()
+	_, err := catalog.Define(acquire.Point{Name: "P", Unit: units.Watt, Kind: acquire.KindFloat64})
+	require.NoError(t, err)
+	r, err := aggregate.NewRouter(catalog, aggregate.Metering{Name: "m", Power: "P"})
+	require.NoError(t, err)
+	var b acquire.Batch
+	for _, id := range []acquire.PointID{0, 2, 1 << 31, math.MaxUint32} {
+		b.Append(acquire.Sample{Time: 1790000000_000000000, Point: id, Value: acquire.Float64(1), Quality: acquire.Good})
+		b.Points = append(b.Points, id)
+	}
+	b.Watermark = 1790000000_000000000
+	assert.Empty(t, r.Observe(&b))
+	totals, ok := r.Totals("m")
+	assert.True(t, ok)
+	assert.Zero(t, totals.Counts)
 }
