@@ -98,7 +98,7 @@ func newSite(interval, demand time.Duration) (*site, error) {
 			Name:  m.name,
 			Power: m.name + "/P", ReactivePower: m.name + "/Q", Rule: aggregate.Trapezoid,
 			Import: m.name + "/import", Export: m.name + "/export",
-			Demand: aggregate.Block(demand), MaxGap: 10 * interval,
+			Demand: aggregate.Block(demand),
 		})
 	}
 	var err error
