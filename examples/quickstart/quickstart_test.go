@@ -26,8 +26,9 @@ func TestQuickstart(t *testing.T) {
 					assert.Regexp(t, `(?m)^`+meter+` +`+row+` .* ok$`, text)
 				}
 			}
-			assert.Regexp(t, `(?m)^main +peak demand at \d\d:\d\d:\d\d .* ok$`, text)
+			assert.Regexp(t, `(?m)^main +peak demand \d\d:\d\d:\d\d .* ok$`, text)
 			assert.Contains(t, text, "coverage 100 %")
+			assert.Regexp(t, `(?m)^main +\d+ samples, 0 bad, `, text)
 			assert.Equal(t, live, strings.Contains(text, "\x1b["), "control sequences go to a terminal only")
 			if testing.Verbose() && !live {
 				t.Log(text)

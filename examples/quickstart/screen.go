@@ -51,7 +51,7 @@ func (s *screen) refresh() {
 	}
 	s.next = now.Add(200 * time.Millisecond)
 	s.erase()
-	s.line("%-8s %9s %9s %6s %8s %7s %12s %12s  %s", "meter", "P kW", "Q kvar", "PF", "V L1", "f Hz", "import kWh", "export kWh", "link")
+	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "meter", "P kW", "Q kvar", "PF", "V L1", "f Hz", "import kWh", "export kWh", "link")
 	for _, d := range s.site.devices {
 		factor := "-"
 		p, okP := d.number("P")
@@ -59,15 +59,16 @@ func (s *screen) refresh() {
 		if pf, ok := aggregate.NewPowerFactor(p, q); ok && okP && okQ {
 			factor = fmt.Sprintf("%+.2f", pf.IEC())
 		}
-		stats := d.stats()
-		s.line("%-8s %9s %9s %6s %8s %7s %12s %12s  %s, %d samples, %d bad", d.name,
+		s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", d.name,
 			d.show("P", 1000, 2), d.show("Q", 1000, 2), factor, d.show("V", 1, 1), d.show("f", 1, 2),
-			d.show("import", 1000, 3), d.show("export", 1000, 3), stats.Link, stats.Samples, stats.BadSamples)
+			d.show("import", 1000, 3), d.show("export", 1000, 3), d.stats().Link)
 	}
 }
 
+// line draws one line of the table. A narrow terminal cuts it off (DEC private
+// mode 7, autowrap, is reset meanwhile): a line that wraps would be two to erase.
 func (s *screen) line(format string, args ...any) {
-	fmt.Fprintf(s.out, format+"\n", args...)
+	fmt.Fprintf(s.out, "\x1b[?7l"+format+"\x1b[?7h\n", args...)
 	s.drawn++
 }
 

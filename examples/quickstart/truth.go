@@ -101,13 +101,13 @@ func summarise(out io.Writer, s *site, o options) error {
 			verdict = "WRONG"
 			wrong++
 		}
-		fmt.Fprintf(out, "%-8s %-24s %18s %18s %14s %14s  %s\n", meter, what, got, want, difference, allowed, verdict)
+		fmt.Fprintf(out, "%-7s %-21s %13s %12s %9s %9s %s\n", meter, what, got, want, difference, allowed, verdict)
 	}
-	fmt.Fprintf(out, "%-8s %-24s %18s %18s %14s %14s\n", "meter", "", "metered", "truth", "difference", "allowed")
+	fmt.Fprintf(out, "%-7s %-21s %13s %12s %9s %9s\n", "meter", "", "metered", "truth", "off by", "allowed")
 	for _, d := range s.devices {
 		total, _ := s.router.Totals(d.name)
 		if d.first == 0 || d.opening == 0 {
-			fmt.Fprintf(out, "%-8s no samples: %v\n", d.name, d.stats().LastError)
+			fmt.Fprintf(out, "%-7s no samples: %v\n", d.name, d.stats().LastError)
 			wrong++
 			continue
 		}
@@ -137,11 +137,11 @@ func summarise(out io.Writer, s *site, o options) error {
 			start := int64(peak.Start)
 			want, _, _ := d.truth.PeakDemand(blockAfter(d.first, o.demand), int64(d.last), int64(o.demand))
 			bound := d.peakBound(o.demand)
-			row(d.name, "peak demand at "+time.Unix(0, start).UTC().Format(time.TimeOnly), fmt.Sprintf("%.2f kW", peak.Watts/1000),
+			row(d.name, "peak demand "+time.Unix(0, start).UTC().Format(time.TimeOnly), fmt.Sprintf("%.2f kW", peak.Watts/1000),
 				fmt.Sprintf("%.2f kW", want/1000), fmt.Sprintf("%+.3f kW", (peak.Watts-want)/1000),
 				fmt.Sprintf("±%.3f kW", bound/1000), math.Abs(peak.Watts-want) <= bound)
 		} else {
-			fmt.Fprintf(out, "%-8s peak demand: no import in a complete interval of %v\n", d.name, o.demand)
+			fmt.Fprintf(out, "%-7s peak demand: no import in a complete interval of %v\n", d.name, o.demand)
 		}
 
 		got, gotOK := aggregate.NewPowerFactor(total.Power.Net().WattHours(), total.ReactivePower.Net().VarHours())
@@ -153,8 +153,14 @@ func summarise(out io.Writer, s *site, o options) error {
 				fmt.Sprintf("±%.6f", bound), math.Abs(got.IEC()-want) <= bound)
 		}
 	}
-	fmt.Fprintf(out, "\nallowed: what polling every %v, a stamp in the middle of each request and the last digit\n"+
-		"of each register explain. Registers leave nothing to explain: their kWh must be exact.\n", o.interval)
+	fmt.Fprintln(out)
+	for _, d := range s.devices {
+		st := d.stats()
+		fmt.Fprintf(out, "%-7s %d samples, %d bad, %d lost; %d requests, %d timeouts\n",
+			d.name, st.Samples, st.BadSamples, st.Lost, st.Requests, st.Timeouts)
+	}
+	fmt.Fprintf(out, "\nallowed: what polling every %v, a stamp in the middle of each request and the\n"+
+		"last digit of each register explain. Registers leave nothing to explain: their\nkWh must be exact.\n", o.interval)
 	if wrong > 0 {
 		return fmt.Errorf("%d rows differ from the truth by more than sampling explains", wrong)
 	}
