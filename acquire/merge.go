@@ -25,8 +25,8 @@ import (
 // back. The stream ends when the last source has: with io.EOF if all came to
 // their end, else with the errors of those that failed.
 //
-// The Source implements Group. It cannot implement Unwrap, having no single
-// source to unwrap to.
+// The Source implements Group, and Stats are those of its members: it has none
+// of its own. It cannot implement Unwrap, having no single source to unwrap to.
 func Merge(srcs ...Source) (Source, error) {
 	var faults []error
 	names := make(map[string]bool, len(srcs))

@@ -51,7 +51,8 @@ func NewRegistry(drivers ...Driver) (*Registry, error) {
 }
 
 // Source makes the source that rawURL describes, with its points defined in c.
-// Errors never repeat the URL, which may hold a password.
+// Nothing is connected to. Errors never repeat the URL, which may hold a
+// password: who reads a list of them says which entry it was.
 func (r *Registry) Source(rawURL string, c *Catalog) (Source, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {

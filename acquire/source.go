@@ -16,8 +16,9 @@ type Source interface {
 	// only to be read. It may be longer at a later call where points are
 	// discovered, never shorter.
 	Points() []PointID
-	// Open connects. ctx bounds connecting only: cancelling it later does not
-	// end the Stream. An error that Permanent reports will not go away.
+	// Open connects, or fails if ctx has ended already. ctx bounds connecting
+	// only: cancelling it later does not end the Stream. An error that Permanent
+	// reports will not go away.
 	Open(ctx context.Context) (Stream, error)
 }
 

@@ -59,8 +59,9 @@ type Stats struct {
 }
 
 // Reporter is implemented by a Source that keeps Stats; find it with As. All
-// drivers and wrappers of this module do. Where it is absent, a host knows of
-// the source only what the stream says.
+// drivers of this module do, and Reconnect. Merge does not: it is a Group, and
+// its members are asked one by one. Where Reporter is absent, a host knows of the
+// source only what the stream says.
 type Reporter interface {
 	// Stats returns a snapshot. It is safe for concurrent use and never blocks
 	// on the device.

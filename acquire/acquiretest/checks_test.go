@@ -36,6 +36,7 @@ func TestBrokenFakes(t *testing.T) {
 		{"takes no value for NaN", false, "Honesty", "the device refuses p0, and yet"},
 		{"keeps the code to itself", false, "Honesty", `with "bad: configuration (code 2)", the sample says "bad: configuration"`},
 		{"takes late answers", false, "Honesty", "a sample is not true"},
+		{"never gets over a late answer", false, "Honesty", "no good sample although answers are in time again"},
 		{"waits in silence", false, "Liveness", "silent"},
 		{"gives no reason", false, "Liveness", "has no reason"},
 		{"has no Stats", false, "Liveness", "the source has no Stats"},

@@ -134,6 +134,7 @@ type stream struct {
 	latest   map[acquire.PointID]acquire.Instant
 	last     map[acquire.PointID]acquire.Value
 	pending  map[acquire.PointID]acquire.Value // an answer that came too late
+	deaf     bool                              // an answer came too late once
 	received int
 	mark     acquire.Instant
 }
@@ -271,8 +272,9 @@ func (s *stream) ask(ctx context.Context) (a answer) {
 			return answer{err: fmt.Errorf("%w of %d bytes", errGarbage, len(make([]byte, 64<<20)))}
 		case flood && s.flaw != "drowns in a flood":
 			return answer{err: errGarbage}
-		case silent || flood:
+		case silent || flood || s.deaf:
 		case late > timeout:
+			s.deaf = s.flaw == "never gets over a late answer"
 			if s.flaw == "takes late answers" && s.pending != nil {
 				a.values, s.pending = s.pending, s.values()
 				a.came = d.now()

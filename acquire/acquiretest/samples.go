@@ -39,7 +39,17 @@ func checkHonesty(tr *trial) error {
 		return fmt.Errorf("when answers come after their timeout: %w", err)
 	}
 	s.Restore()
-	if err := r.during(6*s.bound(), s.pause(), truthful); err != nil {
+	recovered := false
+	err = r.during(6*s.bound()+s.recovery(6*(s.bound()+late)), s.pause(), func(b *acquire.Batch) error {
+		for _, sample := range b.Samples {
+			recovered = recovered || sample.Quality.IsGood()
+		}
+		return truthful(b)
+	})
+	if err == nil && !recovered {
+		err = errors.New("no good sample although answers are in time again; does the simulated device still stand in a write that nobody reads?")
+	}
+	if err != nil {
 		return fmt.Errorf("after answers that came late: %w", err)
 	}
 

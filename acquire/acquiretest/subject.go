@@ -17,7 +17,9 @@ import (
 //
 // The device answers over an in-memory link, such as a net.Pipe, that the driver
 // is given in place of dialling. Goroutines that serve one link end with it;
-// others are started when the Subject is made and ended by t.Cleanup. The first
+// others are started when the Subject is made and ended by t.Cleanup. A net.Pipe
+// has no buffer: a device that writes while the driver does, as one whose answers
+// come late, must go on reading, with the write on another goroutine. The first
 // seven fields are about a well-behaved device; the functions after them make it
 // misbehave until Restore. They are called from the goroutine that reads the
 // stream, between two calls of Next or beside one, and return at once. A check
@@ -50,7 +52,8 @@ type Subject struct {
 	Refuse func(p acquire.PointID) acquire.Quality
 	// Silence makes the device stop answering. Links stay open.
 	Silence func()
-	// Late makes every answer come d after its request.
+	// Late makes every answer come d after its request, each on its own: a second
+	// request does not wait for the answer to the first.
 	Late func(d time.Duration)
 	// Disconnect cuts all links; the device refuses new ones.
 	Disconnect func()
