@@ -26,8 +26,9 @@
 //     the gap ends, flagged Carried, with the time counted missing. It does not
 //     go back to the blocks between, since these close while the gap lasts.
 //   - A register that drops has rolled over if Registers.Modulus and MaxPower allow
-//     it. Otherwise the next reading decides: a lone bad reading books nothing, a
-//     new start books what OnReset says, by default nothing.
+//     it. Where they do not, or are not known, the next reading decides: a lone bad
+//     reading books nothing, a new start books what OnReset says, by default
+//     nothing.
 //   - Demand is block demand of net energy; incomplete blocks have none and are
 //     never a peak (Exclude), as dividing by the covered time overstates and by
 //     the whole understates. Of equal peaks the first counts.

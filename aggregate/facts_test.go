@@ -134,6 +134,7 @@ func TestRolloverFacts(t *testing.T) {
 		b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{Modulus: modulus}})
 		b.push(imported, 0, number(t, row[1]))
 		b.push(imported, 60, number(t, row[2]))
+		b.push(imported, 120, number(t, row[2])) // bears a rollover out
 		got := b.totals()
 		require.Equal(t, number(t, row[3]), got.Registers.Import.KilowattHours(), "%v", row)
 		require.Equal(t, number(t, row[2]) < number(t, row[1]), got.Counts.Rollovers == 1)

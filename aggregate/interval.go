@@ -78,7 +78,7 @@ const (
 	Carried                      // holds register energy of a time longer than MaxGap, or of closed intervals: how much is known, when is not
 	Forced                       // closed before a channel that fell behind had delivered
 	BadReading                   // a register reading was rejected
-	Lossy                        // a source lost samples before one of this interval
+	Lossy                        // a source lost samples of power before one of this interval; registers make up for theirs
 	Silence                      // stands for many silent blocks, not one
 )
 
@@ -144,12 +144,17 @@ type Interval struct {
 	Flags             Flags           // what the numbers do not tell
 
 	channels channels
+	carried  channels // those of Carried
 }
 
 // Active returns the account of active energy to bill by, and where it comes
 // from. The rule is best covered: of registers and power the one with less
 // missing time, and registers if equal, because a meter that counts for itself
-// misses nothing between two readings.
+// misses nothing between two readings. It looks at this interval alone: where the
+// choice changes from one interval to the next, energy that is Carried may be
+// counted twice or not at all in a sum of them, and Totals has the exact sums of
+// both. A meter with power in both directions needs both registers, or none: the
+// missing one counts nothing.
 func (iv *Interval) Active() (Account, Basis) {
 	registers, power := iv.channels.has(importRegister|exportRegister), iv.channels.has(activePower)
 	switch {
@@ -178,7 +183,7 @@ func (iv *Interval) Duration() time.Duration { return iv.End.Sub(iv.Start) }
 
 // Demand returns the mean active power in W: net imported energy over the length
 // of the interval, negative for export. It reports false, and no demand, where
-// Active does not cover the whole interval.
+// Active does not cover the whole interval or holds energy that is Carried.
 func (iv *Interval) Demand() (watts float64, ok bool) {
 	net, ok := iv.demand()
 	if !ok {
@@ -190,7 +195,7 @@ func (iv *Interval) Demand() (watts float64, ok bool) {
 // demand returns the net energy of a complete interval.
 func (iv *Interval) demand() (int128, bool) {
 	account, basis := iv.Active()
-	if !account.Coverage.Full() || basis == FromRegisters && iv.Flags&Carried != 0 {
+	if !account.Coverage.Full() || basis == FromRegisters && iv.carried.has(importRegister|exportRegister) {
 		return int128{}, false
 	}
 	return account.Net().quanta, true
@@ -198,14 +203,15 @@ func (iv *Interval) demand() (int128, bool) {
 
 // PowerFactor returns the power factor of the interval, from the net energies of
 // Active and Reactive. It reports false where it is undefined: no flow at all, or
-// an account that is absent or does not cover the whole interval.
+// an account that is absent, does not cover the whole interval, or holds energy
+// that is Carried.
 func (iv *Interval) PowerFactor() (PowerFactor, bool) {
-	active, _ := iv.Active()
-	reactive, _ := iv.Reactive()
-	if !active.Coverage.Full() || !reactive.Coverage.Full() || iv.Flags&Carried != 0 {
+	net, ok := iv.demand()
+	reactive, basis := iv.Reactive()
+	if !ok || !reactive.Coverage.Full() || basis == FromRegisters && iv.carried.has(reactiveImportRegister|reactiveExportRegister) {
 		return PowerFactor{}, false
 	}
-	return NewPowerFactor(active.Net().KilowattHours(), reactive.Net().KilovarHours())
+	return NewPowerFactor(Energy{net}.KilowattHours(), reactive.Net().KilovarHours())
 }
 
 // Coverage returns the coverage of the account that Active chooses, or of

@@ -99,6 +99,7 @@ type channel struct {
 type block struct {
 	tallies [slots]tally
 	flags   Flags
+	carried channels // whose energy is of a time before, in part
 	touched bool
 }
 
@@ -195,6 +196,9 @@ func (r *Router) spill(m *meter, c *channel) {
 	b := r.block(m, c.edge)
 	b.tallies[c.slot].add(&c.tally)
 	m.note(b, c.flags)
+	if c.flags&Carried != 0 {
+		b.carried |= 1 << c.slot
+	}
 	c.tally, c.flags = tally{}, 0
 }
 
@@ -368,6 +372,7 @@ func (r *Router) close(m *meter, why Flags) {
 		iv := &r.out[len(r.out)-1]
 		m.fill(iv, &b.tallies, start, m.end)
 		iv.Flags |= b.flags | why
+		iv.carried = b.carried
 		m.counts.Intervals++
 		if net, ok := iv.demand(); ok {
 			m.importPeak.see(net, start)

@@ -17,9 +17,13 @@ type Registers struct {
 	// never does.
 	Modulus uint64
 	// MaxPower is the largest power in W (or var) that the installation can draw or
-	// deliver; 0 = not known. A step of more than MaxPower allows, plus one unit of
-	// the point because registers move in steps, is not believed. Without it a
-	// drop is a rollover if it is the shorter way round: less than half Modulus.
+	// deliver; 0 = not known. A step of more than MaxPower allows since the reading
+	// before, plus one unit of the point, is not believed at once. A register may
+	// move in larger steps than that, by a scale factor, by float32 or by a slow
+	// meter behind a gateway: if MaxPower allows the step since the register moved
+	// before, the next reading decides. Without MaxPower a drop is a rollover if it
+	// is the shorter way round, less than half Modulus, and the next reading bears
+	// it out.
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
@@ -31,7 +35,7 @@ type ResetPolicy uint8
 // The policies.
 const (
 	CreditNothing ResetPolicy = iota // the energy around the reset is unknown and stays out
-	CreditNew                        // the reading after a drop, taken as energy since zero
+	CreditNew                        // the reading after a drop, taken as energy since zero, if MaxPower allows it
 )
 
 // String returns the policy's name in lower case.
@@ -59,14 +63,16 @@ func (g Registers) validate() error {
 	return errors.Join(faults...)
 }
 
-// counter books the differences of one register. A reading that does not follow
-// from the one before is held in doubt until the next decides: if that fits what
-// was before, the doubtful one was bad; if it follows from the doubtful one, the
-// register started anew there.
+// counter books the differences of one register. A reading that does not surely
+// follow from the one before is held in doubt until the next decides: if that
+// fits what was before, the doubtful one was bad; if it follows from the doubtful
+// one, that was a step after all if it can be one, and else the register started
+// anew there.
 type counter struct {
 	channel
-	base int128          // last believed reading, in quanta
-	at   acquire.Instant // its time; held is its quality
+	base  int128          // last believed reading, in quanta
+	at    acquire.Instant // its time; held is its quality
+	moved acquire.Instant // time of the last believed reading before the register moved
 
 	newest   int128 // reading at last, believed or not
 	readable bool   // there was one
@@ -77,11 +83,12 @@ type counter struct {
 
 	refusedIn acquire.Instant // end of a block, not open yet, in which a reading was refused; 0 = none
 
+	restarted  bool // the device said so with a sample that was no reading
+	creditNew  bool
 	conversion conversion
 	unit       int128 // one count
 	modulus    int128 // 0 = none
 	maxPower   uint64 // µW, 0 = not known
-	creditNew  bool
 }
 
 func newCounter(c channel, conv conversion, g Registers) (counter, error) {
@@ -114,25 +121,56 @@ func (c *counter) settled() acquire.Instant {
 	return max(c.done, seen-1) // a reading at seen belongs to the block before it
 }
 
-// step returns the energy from one reading to a later one, and whether it is to
-// be believed.
-func (c *counter) step(from int128, fromAt acquire.Instant, to int128, at acquire.Instant) (energy int128, rollover, ok bool) {
+// belief says how far a step of a register is to be believed.
+type belief uint8
+
+const (
+	refuted  belief = iota // it cannot be
+	possible               // it can be, if the next reading bears it out
+	certain
+)
+
+// most returns the energy that can flow within d ns.
+func (c *counter) most(d acquire.Instant) int128 {
+	return product(c.maxPower, 2*uint64(d)).add(c.unit)
+}
+
+// step returns the energy from one reading to a later one, and how far it is to
+// be believed. The register moved last after moved, at the latest at fromAt.
+func (c *counter) step(from int128, fromAt, moved acquire.Instant, to int128, at acquire.Instant) (energy int128, rollover bool, b belief) {
 	energy = to.sub(from)
 	if energy.sign() < 0 {
 		if c.modulus.isZero() {
-			return energy, false, false
+			return energy, false, refuted
 		}
 		rollover, energy = true, energy.add(c.modulus)
 	}
 	switch {
+	case c.maxPower != 0 && energy.cmp(c.most(at-fromAt)) <= 0:
+		b = certain
+	case c.maxPower != 0 && energy.cmp(c.most(at-moved)) <= 0:
+		b = possible
 	case c.maxPower != 0:
-		ok = energy.cmp(product(c.maxPower, 2*uint64(at-fromAt)).add(c.unit)) <= 0
+		b = refuted
+	case c.modulus.isZero():
+		b = certain
+	case energy.shl(1).cmp(c.modulus) >= 0: // a step back is as likely
+		b = refuted
 	case rollover:
-		ok = energy.shl(1).cmp(c.modulus) < 0
+		b = possible
 	default:
-		ok = true
+		b = certain
 	}
-	return energy, rollover, ok
+	return energy, rollover, b
+}
+
+// sinceZero returns what a register that started anew after from is credited
+// with when it shows x at t.
+func (c *counter) sinceZero(x int128, from, t acquire.Instant) int128 {
+	if !c.creditNew || c.maxPower != 0 && x.cmp(c.most(t-from)) > 0 {
+		return int128{}
+	}
+	return x
 }
 
 // observeRegister takes one sample of a register.
@@ -149,11 +187,13 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 			x = int128{}
 		}
 	}
+	restarted := s.Quality.Has(acquire.Discontinuity)
 	if t <= c.last || t < c.done || s.Quality.Has(acquire.TimeBackwards) {
 		if t == c.last && x == c.newest && known == c.readable {
 			m.counts.Duplicates++
 		} else {
 			m.counts.Late++
+			c.restarted = c.restarted || restarted && s.Quality.Has(acquire.TimeBackwards)
 		}
 		return
 	}
@@ -161,9 +201,12 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 	switch {
 	case !known:
 		m.counts.Bad++
+		c.restarted = c.restarted || restarted
 	case x.sign() < 0 || x.bitLen() > maxReadingBits || !c.modulus.isZero() && x.cmp(c.modulus) >= 0:
 		r.refuse(m, c, t)
-	case s.Quality.Has(acquire.Discontinuity):
+		c.restarted = c.restarted || restarted
+	case restarted || c.restarted:
+		c.restarted = false
 		m.counts.Samples++
 		r.restart(m, c, x, t, q)
 	default:
@@ -179,32 +222,51 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8) {
 	if c.held == unknown {
 		r.skipUpTo(m, &c.channel, t)
-		c.base, c.at, c.held = x, t, q
+		c.rebase(x, t, t, q)
 		return
 	}
-	flags := Flags(0)
-	energy, rollover, ok := c.step(c.base, c.at, x, t)
-	if !ok && c.doubtAt != 0 {
-		if energy, rollover, ok = c.step(c.doubt, c.doubtAt, x, t); ok {
-			var credit int128
-			credit, flags = r.confirm(m, c, t)
-			energy = energy.plus(credit)
-		}
-	}
+	flags, more := Flags(0), int128{}
+	energy, rollover, b := c.step(c.base, c.at, c.moved, x, t)
 	if c.doubtAt != 0 {
-		r.refuse(m, c, t)
+		next, again, onward := c.step(c.doubt, c.doubtAt, c.doubtAt, x, t)
+		_, _, before := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
+		switch {
+		case onward == certain && before == possible:
+			more, flags = r.bearOut(m, c, t)
+			energy, rollover, b = next, again, certain
+		case b == certain || onward != certain:
+			r.refuse(m, c, t)
+		default:
+			more, flags = r.confirm(m, c, t)
+			energy, rollover, b = next, again, certain
+		}
 		c.doubtAt = 0
 	}
-	if !ok {
+	if b != certain {
 		c.doubt, c.doubtAt, c.doubtQuality = x, t, q
 		return
 	}
+	r.believe(m, c, x, t, q, energy, rollover, more, flags)
+}
+
+// rebase makes x, read at t, what is believed.
+func (c *counter) rebase(x int128, t, moved acquire.Instant, q uint8) {
+	c.base, c.at, c.moved, c.held = x, t, moved, q
+}
+
+// believe books the step to the reading x at t, with more energy and flags that
+// go with it.
+func (r *Router) believe(m *meter, c *counter, x int128, t acquire.Instant, q uint8, energy int128, rollover bool, more int128, flags Flags) {
 	if rollover {
 		m.counts.Rollovers++
 		flags |= Rollover
 	}
-	r.credit(m, c, energy, t, min(c.held, q), flags)
-	c.base, c.at, c.held = x, t, q
+	moved := c.moved
+	if !energy.isZero() {
+		moved = c.at
+	}
+	r.credit(m, c, energy.plus(more), t, min(c.held, q), flags)
+	c.rebase(x, t, moved, q)
 }
 
 // refuse counts a reading that is not believed, as decided at t, and flags the
@@ -225,14 +287,34 @@ func (r *Router) refuse(m *meter, c *counter, t acquire.Instant) {
 	}
 }
 
+// bearOut books the step to the reading in doubt, which the next reading, at t,
+// has borne out. Where the block of the reading in doubt may be closed by now, it
+// returns what is to be booked at t.
+func (r *Router) bearOut(m *meter, c *counter, t acquire.Instant) (energy int128, flags Flags) {
+	energy, rollover, _ := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
+	if c.doubtAt >= c.done && int64(t-c.doubtAt) <= c.maxGap {
+		r.believe(m, c, c.doubt, c.doubtAt, c.doubtQuality, energy, rollover, int128{}, 0)
+		return int128{}, 0
+	}
+	if rollover {
+		m.counts.Rollovers++
+		flags = Rollover
+	}
+	c.rebase(c.doubt, c.doubtAt, c.at, c.doubtQuality)
+	return energy, flags
+}
+
 // confirm makes the reading in doubt the new base: the register started anew
 // before it, as the next reading, at t, has shown. Where the block of the reading
 // in doubt may be closed by now, it returns what is to be booked at t.
 func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) (credit int128, flags Flags) {
 	m.counts.Resets++
 	flags = Reset
-	if c.creditNew && c.doubt.cmp(c.base) < 0 && !c.doubt.isZero() {
-		credit, flags = c.doubt, Reset|Carried
+	if c.doubt.cmp(c.base) < 0 {
+		credit = c.sinceZero(c.doubt, c.at, c.doubtAt)
+	}
+	if !credit.isZero() {
+		flags |= Carried
 	}
 	if c.doubtAt >= c.done {
 		r.skipUpTo(m, &c.channel, c.doubtAt)
@@ -242,7 +324,7 @@ func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) (credit int128
 			credit, flags = int128{}, 0
 		}
 	}
-	c.base, c.at, c.held, c.doubtAt = c.doubt, c.doubtAt, c.doubtQuality, 0
+	c.rebase(c.doubt, c.doubtAt, c.doubtAt, c.doubtQuality)
 	return credit, flags
 }
 
@@ -257,12 +339,12 @@ func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q ui
 	if c.held != unknown {
 		m.counts.Resets++
 		c.flags |= Reset
-		if c.creditNew && !x.isZero() {
-			c.in = c.in.plus(x)
+		if credit := c.sinceZero(x, c.at, t); !credit.isZero() {
+			c.in = c.in.plus(credit)
 			c.flags |= Carried
 		}
 	}
-	c.base, c.at, c.held = x, t, q
+	c.rebase(x, t, t, q)
 }
 
 // credit books energy over the time from c.at to t, in proportion to time. Over

@@ -314,7 +314,7 @@ func TestActive(t *testing.T) {
 	require.Equal(t, ""+
 		"08:00:00-08:15:00 m 2.250 kWh, demand 9.0 kW, PF 0.83 (Q1 lag), coverage 100 %\n"+
 		"08:15:00-08:30:00 m 2.000 kWh, demand 8.0 kW, PF 0.80 (Q1 lag), coverage 100 % [gap]\n"+
-		"08:30:00-08:45:00 m 2.000 kWh, demand 8.0 kW, coverage 100 % [gap, carried]", lines(got))
+		"08:30:00-08:45:00 m 2.000 kWh, demand 8.0 kW, PF 0.80 (Q1 lag), coverage 100 % [gap, carried]", lines(got))
 	_, basis := got[0].Active()
 	require.Equal(t, aggregate.FromRegisters, basis)
 	_, basis = got[1].Active()

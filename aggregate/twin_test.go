@@ -100,6 +100,8 @@ type reading struct {
 	x  *big.Int
 	q  acquire.Quality
 	s  acquire.Sample
+
+	restarted bool // by this sample or one before it that was no reading
 }
 
 // work computes the twin of a script.
@@ -385,26 +387,33 @@ func believe(s *script, c int, list []reading) beliefs {
 	if gap == 0 {
 		gap = acquire.Instant(aggregate.DefaultMaxGap)
 	}
-	follows := func(p, n reading) (*big.Int, bool, bool) {
-		e := new(big.Int).Sub(n.x, p.x)
-		rolled := e.Sign() < 0
-		if rolled {
+	most := func(d acquire.Instant) *big.Int {
+		e := new(big.Int).Mul(big.NewInt(int64(math.Ceil(g.MaxPower*1e6))), big.NewInt(2*int64(d)))
+		return e.Add(e, s.perUnit[c])
+	}
+	// follows says what the step from p to n is, whether it is sure, and whether it
+	// can be at all, given when the register moved last.
+	follows := func(p, n reading, moved acquire.Instant) (e *big.Int, rolled, sure, can bool) {
+		e = new(big.Int).Sub(n.x, p.x)
+		if rolled = e.Sign() < 0; rolled {
 			if g.Modulus == 0 {
-				return nil, false, false
+				return nil, false, false, false
 			}
 			e.Add(e, modulus)
 		}
 		if g.MaxPower > 0 {
-			most := new(big.Int).Mul(big.NewInt(int64(math.Ceil(g.MaxPower*1e6))), big.NewInt(2*int64(n.at-p.at)))
-			return e, rolled, e.Cmp(most.Add(most, s.perUnit[c])) <= 0
+			return e, rolled, e.Cmp(most(n.at-p.at)) <= 0, e.Cmp(most(n.at-moved)) <= 0
 		}
-		if rolled {
-			return e, true, new(big.Int).Add(e, e).Cmp(modulus) < 0
+		if g.Modulus > 0 {
+			short := new(big.Int).Add(e, e).Cmp(modulus) < 0
+			return e, rolled, short && !rolled, short
 		}
-		return e, false, true
+		return e, false, true, true
 	}
 	var usable []reading
+	restarted := false
 	for _, r := range list {
+		restarted = restarted || r.s.Quality.Has(acquire.Discontinuity)
 		if r.x == nil {
 			continue
 		}
@@ -413,25 +422,30 @@ func believe(s *script, c int, list []reading) beliefs {
 			b.refused = append(b.refused, r.at)
 			continue
 		}
+		r.restarted, restarted = restarted, false
 		usable = append(usable, r)
 	}
 	b.counts.Samples = uint64(len(usable))
-	accept := func(p, n reading) bool {
-		e, rolled, ok := follows(p, n)
-		if !ok {
-			return false
+	var moved acquire.Instant
+	take := func(n reading, e *big.Int) {
+		if e.Sign() != 0 {
+			moved = b.last.at
 		}
+		b.last = n
+	}
+	rollover := func(rolled bool, at acquire.Instant) {
 		if rolled {
 			b.counts.Rollovers++
-			b.flags[n.at] |= aggregate.Rollover
+			b.flags[at] |= aggregate.Rollover
 		}
-		b.steps = append(b.steps, stride{p.at, n.at, e, min(p.q, n.q)})
-		b.last = n
-		return true
 	}
-	reset := func(at acquire.Instant, credit *big.Int) {
+	begin := func(n reading) { b.last, moved = n, n.at }
+	reset := func(at acquire.Instant, n reading, credit *big.Int) {
 		b.counts.Resets++
 		b.flags[at] |= aggregate.Reset
+		if g.MaxPower > 0 && credit.Cmp(most(n.at-b.last.at)) > 0 {
+			return
+		}
 		if g.OnReset == aggregate.CreditNew && credit.Sign() > 0 {
 			b.flags[at] |= aggregate.Carried
 			if b.credits[at] == nil {
@@ -444,21 +458,22 @@ func believe(s *script, c int, list []reading) beliefs {
 		b.counts.BadReadings++
 		b.refused = append(b.refused, at)
 	}
-	for i := 0; i < len(usable); {
+	for i := 0; i < len(usable); i++ {
 		n := usable[i]
-		restarted := n.s.Quality.Has(acquire.Discontinuity)
-		switch {
-		case b.last.x == nil:
-			b.last = n
-			i++
+		if b.last.x == nil {
+			begin(n)
 			continue
-		case restarted:
-			reset(n.at, n.x)
-			b.last = n
-			i++
+		}
+		if n.restarted {
+			reset(n.at, n, n.x)
+			begin(n)
 			continue
-		case accept(b.last, n):
-			i++
+		}
+		e, rolled, sure, can := follows(b.last, n, moved)
+		if sure {
+			rollover(rolled, n.at)
+			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q)})
+			take(n, e)
 			continue
 		}
 		// n is in doubt: the next decides.
@@ -468,32 +483,37 @@ func believe(s *script, c int, list []reading) beliefs {
 			break
 		}
 		next := usable[i+1]
-		if next.s.Quality.Has(acquire.Discontinuity) {
+		_, _, fits, _ := follows(b.last, next, moved)
+		onward, _, follow, _ := follows(n, next, n.at)
+		late := next.at-n.at > gap // too late for the block of n
+		switch {
+		case next.restarted:
 			refuse(next.at)
+		case follow && can && late:
+			rollover(rolled, next.at)
+			b.steps = append(b.steps, stride{b.last.at, next.at, e.Add(e, onward), min(b.last.q, next.q)})
+			take(n, e)
+			take(next, onward)
 			i++
-			continue
-		}
-		if _, _, ok := follows(b.last, next); ok {
+			_, again, _, _ := follows(n, next, n.at)
+			rollover(again, next.at)
+		case follow && can:
+			rollover(rolled, n.at)
+			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q)})
+			take(n, e)
+		case fits || !follow:
 			refuse(next.at)
-			i++
-			continue
-		}
-		if _, _, ok := follows(n, next); ok {
-			at := n.at
-			if next.at-n.at > gap {
+		default:
+			at, credit := n.at, new(big.Int)
+			if late {
 				at = next.at
 			}
-			credit := new(big.Int)
 			if n.x.Cmp(b.last.x) < 0 {
 				credit = n.x
 			}
-			reset(at, credit)
-			b.last = n
-			i++
-			continue
+			reset(at, n, credit)
+			begin(n)
 		}
-		refuse(next.at)
-		i++
 	}
 	return b
 }

@@ -1,0 +1,153 @@
+package aggregate_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/aggregate"
+)
+
+// Without MaxPower a drop by the shorter way round is a rollover only if the next
+// reading bears it out.
+func TestRolloverIsBorneOut(t *testing.T) {
+	for name, test := range map[string]struct {
+		readings []float64 // kWh, a minute apart
+		kwh      float64
+		flags    aggregate.Flags
+		counts   aggregate.Counts
+	}{
+		"lone zero":          {[]float64{600000, 600001, 0, 600002, 600003}, 3, aggregate.BadReading, aggregate.Counts{Samples: 5, BadReadings: 1}},
+		"lone zero near top": {[]float64{999998, 999999, 0, 999999, 1}, 1, aggregate.BadReading, aggregate.Counts{Samples: 5, BadReadings: 2}},
+		"rollover":           {[]float64{999990, 999999, 5, 6, 8}, 18, aggregate.Rollover, aggregate.Counts{Samples: 5, Rollovers: 1}},
+		"rollover to itself": {[]float64{999990, 5, 5}, 15, aggregate.Rollover, aggregate.Counts{Samples: 3, Rollovers: 1}},
+		"zeros, then back":   {[]float64{600000, 0, 0, 600001, 600002}, 400001, aggregate.Rollover | aggregate.Reset, aggregate.Counts{Samples: 5, Rollovers: 1, Resets: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{Modulus: 1000000}, MaxGap: 5 * time.Minute})
+			for i, kwh := range test.readings {
+				b.push(imported, float64(60*i), kwh)
+			}
+			got := b.router.Flush(nil)
+			require.Len(t, got, 1)
+			require.Equal(t, test.kwh, got[0].Registers.Import.KilowattHours())
+			require.Equal(t, test.flags, got[0].Flags&^(aggregate.Gap|aggregate.Partial))
+			counts := b.totals().Counts
+			counts.Intervals = 0
+			require.Equal(t, test.counts, counts)
+		})
+	}
+}
+
+// A register that moves in steps far above its unit, as a float32 one of many
+// kilowatt hours or one with a scale factor does, loses nothing to MaxPower once
+// it has been seen to move.
+func TestCoarseRegister(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: 500e3}})
+	const first = 20e6 + 2
+	b.push(imported, 0, 20e6)
+	b.push(imported, 20, first)
+	var last float64
+	for s := 21.0; s < 850; s++ { // 450 kW, 2 kWh in 16 s
+		last = float64(float32(first + (s-20)/8))
+		b.push(imported, s, last)
+	}
+	got := b.router.Flush(nil)
+	require.Len(t, got, 1)
+	require.Equal(t, last-20e6, got[0].Registers.Import.KilowattHours())
+	require.Equal(t, aggregate.Partial|aggregate.Gap, got[0].Flags|aggregate.Partial)
+	counts := b.totals().Counts
+	require.Zero(t, counts.BadReadings)
+	require.Zero(t, counts.Resets)
+}
+
+// A spike within what MaxPower allows since the register moved is no step: the
+// next reading does not bear it out.
+func TestSpikeOfAnIdleRegister(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: 10e3}})
+	for s := 0.0; s < 800; s += 10 {
+		b.push(imported, s, 100)
+	}
+	b.push(imported, 800, 101.9)
+	b.push(imported, 810, 100)
+	b.push(imported, 820, 100)
+	got := b.router.Flush(nil)
+	require.True(t, got[0].Registers.Import.IsZero())
+	require.EqualValues(t, 1, b.totals().Counts.BadReadings)
+}
+
+// A register that steps back a little has not started at zero.
+func TestCreditNewIsBoundedByMaxPower(t *testing.T) {
+	for maxPower, kwh := range map[float64]float64{0: 412.6, 1e6: 0.1} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: maxPower, OnReset: aggregate.CreditNew}})
+		b.push(imported, 0, 413)
+		b.push(imported, 60, 412.5)
+		b.push(imported, 120, 412.6)
+		require.InDelta(t, kwh, b.totals().Registers.Import.KilowattHours(), 1e-9)
+		require.EqualValues(t, 1, b.totals().Counts.Resets)
+
+		b = newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: maxPower, OnReset: aggregate.CreditNew}})
+		b.push(imported, 0, 413)
+		b.sample(imported, 60, acquire.Float64(412.5), acquire.Good.With(acquire.Discontinuity))
+		b.push(imported, 120, 412.6)
+		require.InDelta(t, kwh, b.totals().Registers.Import.KilowattHours(), 1e-9)
+	}
+}
+
+// What a device says about its counter holds for the next reading if the sample
+// it came with is none.
+func TestDiscontinuityWithoutAReading(t *testing.T) {
+	for name, sample := range map[string]struct {
+		at    float64
+		value acquire.Value
+		q     acquire.Quality
+	}{
+		"bad":            {20, acquire.Value{}, acquire.Bad.Because(acquire.Communication)},
+		"not finite":     {20, acquire.Value{}, acquire.Good},
+		"negative":       {20, acquire.Float64(-1), acquire.Good},
+		"time backwards": {20, acquire.Float64(150), acquire.Good.With(acquire.TimeBackwards)},
+	} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI"})
+		b.push(imported, 0, 100)
+		b.push(imported, 10, 101)
+		b.sample(imported, sample.at, sample.value, sample.q.With(acquire.Discontinuity))
+		b.push(imported, 30, 160)
+		b.push(imported, 40, 161)
+		require.Equal(t, 2.0, b.totals().Registers.Import.KilowattHours(), name)
+		require.EqualValues(t, 1, b.totals().Counts.Resets, name)
+	}
+}
+
+// A reading that comes twice is one restart.
+func TestDiscontinuityTwice(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI"})
+	b.push(imported, 0, 100)
+	for range 2 {
+		b.sample(imported, 10, acquire.Float64(1), acquire.Good.With(acquire.Discontinuity))
+		b.push(imported, 20, 2)
+	}
+	b.push(imported, 30, 3)
+	require.Equal(t, 2.0, b.totals().Registers.Import.KilowattHours())
+	require.EqualValues(t, 1, b.totals().Counts.Resets)
+}
+
+// Demand and power factor look at the channels they come from: energy carried by
+// another register is not theirs.
+func TestCarriedElsewhere(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Power: "m/P", Import: "m/EI", ReactivePower: "m/Q", ReactiveImport: "m/RI"})
+	var got []aggregate.Interval
+	for s := 0.0; s <= 900; s += 30 {
+		b.push(power, s, 8)
+		b.push(reactive, s, 6)
+		got = append(got, b.push(imported, s, s/450)...)
+		if s == 0 || s == 840 {
+			b.push(reactiveImported, s, s/600)
+		}
+		got = append(got, b.pass(s)...)
+	}
+	got = append(got, b.pass(960.1)...)
+	require.Equal(t, "08:00:00-08:15:00 m 2.000 kWh, demand 8.0 kW, PF 0.80 (Q1 lag), coverage 100 % [gap, carried]", lines(got[:1]))
+	require.Equal(t, aggregate.Peak{Watts: 8000, Start: b.at(0)}, b.totals().ImportPeak)
+}
