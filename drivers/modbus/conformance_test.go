@@ -166,14 +166,14 @@ func conforming(cfg modbus.Config) acquiretest.NewSubject {
 // well-formed answers that nobody asked for, a length beyond the limit, and text.
 func flood(timeout time.Duration) modbustest.Fault {
 	const portion = 8 << 10
-	foreign := binary.BigEndian.AppendUint16(nil, 0xFFF0) // a transaction id far from those in use
-	foreign = append(foreign, 0, 0, 0, 5, 1, 3, 2, 0x12, 0x34)
+	foreign := []byte{0, 0, 0, 0, 0, 5, 1, 3, 2, 0x12, 0x34}
 	pieces := slices.Repeat([]int{portion}, int(timeout/time.Millisecond))
-	frames := slices.Repeat(foreign, len(pieces)*portion/len(foreign))
 	return func(x *modbustest.Exchange) {
 		switch x.N % 3 {
 		case 0:
-			x.Reply, x.Pieces, x.Pause = frames, pieces, time.Millisecond
+			binary.BigEndian.PutUint16(foreign, x.Request.Transaction^1<<15) // far from those in use
+			x.Reply = slices.Repeat(foreign, len(pieces)*portion/len(foreign))
+			x.Pieces, x.Pause = pieces, time.Millisecond
 		case 1:
 			modbustest.HugeLength()(x)
 		case 2:

@@ -41,6 +41,9 @@ func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error
 	if u.User != nil {
 		fault("the protocol knows no user or password")
 	}
+	if u.Fragment != "" {
+		fault("# cuts off %q; escape it as %%23", u.Fragment)
+	}
 	unit, err := strconv.ParseUint(strings.Trim(u.Path, "/"), 10, 8)
 	if err != nil {
 		fault("path %q is not a unit id of 0 to 255", u.Path)

@@ -52,10 +52,12 @@ func (f framer) data(b *block, request, answer []byte) ([]byte, error) {
 	}
 	want := b.at.table.function()
 	switch {
-	case pdu.FunctionCode == want|exceptionBit && len(pdu.Data) == 1 && pdu.Data[0] != 0:
-		return nil, Exception(pdu.Data[0])
-	case pdu.FunctionCode == want|exceptionBit:
+	case pdu.FunctionCode == want|exceptionBit && len(pdu.Data) != 1:
 		return nil, &FrameError{"exception length", len(pdu.Data), 1}
+	case pdu.FunctionCode == want|exceptionBit && pdu.Data[0] == 0:
+		return nil, &FrameError{"exception code", 0, 1} // which Quality could not tell from none
+	case pdu.FunctionCode == want|exceptionBit:
+		return nil, Exception(pdu.Data[0])
 	case pdu.FunctionCode != want:
 		return nil, &FrameError{"function code", int(pdu.FunctionCode), int(want)}
 	case int(pdu.Data[0]) != b.bytes():

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -21,13 +22,15 @@ import (
 // answer come late, its transaction id tells, and it is dropped. Anything that
 // puts the boundaries between frames in doubt breaks the link for good.
 type link struct {
-	conn  net.Conn
-	trace *Trace
-	now   func() time.Time
+	conn         net.Conn
+	trace        *Trace
+	now          func() time.Time
+	transactions *atomic.Uint32 // latest id of the source, see Source
 
-	transaction uint16
+	transaction uint16 // of the request under way
 	buf         [8 * maxFrame]byte
 	start, end  int   // received and not consumed: buf[start:end]
+	stale       int   // how many of these came before the request under way was sent
 	broken      error // why the link is of no more use
 	closed      bool
 
@@ -38,12 +41,19 @@ type link struct {
 	counts counts
 }
 
+// maxForeign is how many frames that answer another request are dropped while
+// one request waits. A device that keeps the protocol owes one per request that
+// timed out; one that floods could otherwise keep a processor busy, and would
+// hit the right transaction id in the end.
+const maxForeign = 256
+
 // counts are the counters of a link since they were last collected.
 type counts struct{ requests, timeouts, late, malformed, exceptions uint64 }
 
 var (
 	errCut  = errors.New("frame not complete in time")
 	errGone = errors.New("connection closed by the device")
+	errFull = errors.New("request not taken in time")
 	longAgo = time.Unix(1, 0)
 )
 
@@ -88,10 +98,11 @@ func (l *link) close() error {
 
 // exchange sends request, under a transaction id of its own, and returns the
 // answer of that id, valid until the next exchange, with the time midway between
-// sending and receiving. Without an answer the error is ErrTimeout; any other
-// error breaks the link.
+// sending and receiving. Without an answer the error is ErrTimeout, which breaks
+// the link if it came in the middle of a frame; any other error always does.
 func (l *link) exchange(ctx context.Context, request []byte, timeout time.Duration) ([]byte, acquire.Instant, error) {
-	l.transaction++
+	l.transaction = uint16(l.transactions.Add(1))
+	l.stale = l.end - l.start
 	binary.BigEndian.PutUint16(request, l.transaction)
 	l.counts.requests++
 	sent := l.now()
@@ -106,6 +117,10 @@ func (l *link) exchange(ctx context.Context, request []byte, timeout time.Durati
 		l.trace.Sent(request)
 	}
 	if _, err := l.conn.Write(request); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			l.counts.timeouts++
+			err = fmt.Errorf("%w: %w", ErrTimeout, errFull)
+		}
 		return nil, midpoint(sent, l.now()), l.fail(err)
 	}
 	answer, err := l.receive(ctx)
@@ -119,9 +134,9 @@ func midpoint(sent, received time.Time) acquire.Instant {
 }
 
 // receive returns the frame that bears the present transaction id and drops
-// those that do not.
+// those that do not, or that began before the request was sent.
 func (l *link) receive(ctx context.Context) ([]byte, error) {
-	for {
+	for foreign := 0; ; {
 		n, err := split(l.buf[l.start:l.end])
 		if err != nil {
 			l.counts.malformed++
@@ -133,10 +148,15 @@ func (l *link) receive(ctx context.Context) ([]byte, error) {
 			if l.trace.Received != nil {
 				l.trace.Received(frame)
 			}
-			if binary.BigEndian.Uint16(frame) == l.transaction {
+			id, early := binary.BigEndian.Uint16(frame), l.stale > 0
+			l.stale = max(0, l.stale-n)
+			if id == l.transaction && !early {
 				return frame, nil
 			}
 			l.counts.late++
+			if foreign++; foreign >= maxForeign {
+				return nil, l.fail(&FrameError{"transaction id", int(id), int(l.transaction)})
+			}
 			continue
 		}
 		if l.start > 0 {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -89,6 +90,11 @@ type Source struct {
 	framer framer
 	tally  acquire.Tally
 
+	// transactions holds the id of the latest request of any stream. Ids go on
+	// from stream to stream, so that an answer that a gateway owes to a former
+	// connection and sends on the next one is known by its id.
+	transactions atomic.Uint32
+
 	mu     sync.Mutex
 	blocks []*block // the plan as learnt so far; blocks are never changed
 }
@@ -107,6 +113,7 @@ func NewSource(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("modbus: %w", err)
 	}
 	s := &Source{cfg: cfg, framer: newFramer(cfg.Unit)}
+	s.transactions.Store(uint32(cfg.Now().UnixMicro())) // not where the process before began
 	var (
 		faults  []error
 		members []member

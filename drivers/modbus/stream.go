@@ -42,7 +42,7 @@ func newQueries(blocks []*block, latest acquire.Instant) []*query {
 func newStream(src *Source, conn net.Conn, blocks []*block) *stream {
 	return &stream{
 		src:    src,
-		link:   &link{conn: conn, trace: &src.cfg.Trace, now: src.cfg.Now},
+		link:   &link{conn: conn, trace: &src.cfg.Trace, now: src.cfg.Now, transactions: &src.transactions},
 		blocks: newQueries(blocks, 0),
 	}
 }
@@ -95,7 +95,7 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 	case s.due.IsZero() || interval < 0:
 		s.due = now
 		return 0, nil
-	case now.Sub(s.due) >= 2*interval:
+	case now.Sub(s.due)/interval >= 2:
 		skipped = uint64(now.Sub(s.due)/interval) - 1
 		s.due = s.due.Add(time.Duration(skipped) * interval)
 	}
@@ -152,10 +152,9 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	return answered
 }
 
-// overdue reports whether the next poll should have begun.
-func (s *stream) overdue() bool {
-	return s.src.cfg.Interval > 0 && time.Since(s.due) >= s.src.cfg.Interval
-}
+// overdue reports whether the next poll should have begun. Without a pause
+// between polls it always should.
+func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval }
 
 // ask sends the request of one block and appends the samples of its answer. On
 // an error it appends nothing and returns the stamp for what is to be said.
