@@ -25,6 +25,9 @@
 //     kept, but when it flowed is not known: all of it goes to the block in which
 //     the gap ends, flagged Carried, with the time counted missing. It does not
 //     go back to the blocks between, since these close while the gap lasts.
+//   - The same holds where readings are late by more than MaxGap and yet above the
+//     last one believed: the clock was set back, so that the time until it has
+//     caught up is not known.
 //   - A register that drops has rolled over if Registers.Modulus and MaxPower allow
 //     it. Where they do not, or are not known, the next reading decides: a lone bad
 //     reading books nothing, a new start books what OnReset says, by default

@@ -75,7 +75,7 @@ const (
 	Uncertain                    // some channel has uncertain time
 	Reset                        // a register started anew
 	Rollover                     // a register passed its modulus
-	Carried                      // holds register energy of a time longer than MaxGap, or of closed intervals: how much is known, when is not
+	Carried                      // holds register energy of a time longer than MaxGap, of closed intervals or of a clock set back: how much is known, when is not
 	Forced                       // closed before a channel that fell behind had delivered
 	BadReading                   // a register reading was rejected
 	Lossy                        // a source lost samples of power before one of this interval; registers make up for theirs

@@ -138,7 +138,9 @@ func (r *Router) observePower(g *gauge, c *conversion, s *acquire.Sample) {
 	if !r.admit(m, t) {
 		return
 	}
-	if t <= g.last || t < g.done || s.Quality.Has(acquire.TimeBackwards) {
+	// What is said to be bad at the time of the last good sample is news: a loss.
+	lost := t == g.last && g.held != unknown && s.Quality.IsBad()
+	if t <= g.last && !lost || t < g.done || s.Quality.Has(acquire.TimeBackwards) {
 		if t == g.last && p == g.p {
 			m.counts.Duplicates++
 		} else {

@@ -177,6 +177,9 @@ func write(d *dice) (*script, *acquire.Catalog) {
 			}
 			sample.Value = drawCount(d, count[c])
 		}
+		if at < now && sample.Quality.IsBad() { // against the watermark
+			sample.Quality = acquire.Uncertain
+		}
 		if sample.Quality.IsBad() && d.below(2) == 0 {
 			sample.Value = acquire.Value{}
 		}

@@ -84,6 +84,7 @@ type counter struct {
 	refusedIn acquire.Instant // end of a block, not open yet, in which a reading was refused; 0 = none
 
 	restarted  bool // the device said so with a sample that was no reading
+	setBack    bool // the clock was, as a reading above base with a time before it shows
 	creditNew  bool
 	conversion conversion
 	unit       int128 // one count
@@ -164,6 +165,11 @@ func (c *counter) step(from int128, fromAt, moved acquire.Instant, to int128, at
 	return energy, rollover, b
 }
 
+// counts reports whether x can be a reading at all.
+func (c *counter) counts(x int128) bool {
+	return x.sign() >= 0 && x.bitLen() <= maxReadingBits && (c.modulus.isZero() || x.cmp(c.modulus) < 0)
+}
+
 // sinceZero returns what a register that started anew after from is credited
 // with when it shows x at t.
 func (c *counter) sinceZero(x int128, from, t acquire.Instant) int128 {
@@ -194,6 +200,9 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 		} else {
 			m.counts.Late++
 			c.restarted = c.restarted || restarted && s.Quality.Has(acquire.TimeBackwards)
+			if c.held != unknown && int64(c.last-t) > c.maxGap && c.base.cmp(x) < 0 && c.counts(x) {
+				c.setBack, c.moved = true, 0
+			}
 		}
 		return
 	}
@@ -202,7 +211,7 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 	case !known:
 		m.counts.Bad++
 		c.restarted = c.restarted || restarted
-	case x.sign() < 0 || x.bitLen() > maxReadingBits || !c.modulus.isZero() && x.cmp(c.modulus) >= 0:
+	case !c.counts(x):
 		r.refuse(m, c, t)
 		c.restarted = c.restarted || restarted
 	case restarted || c.restarted:
@@ -251,7 +260,7 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 
 // rebase makes x, read at t, what is believed.
 func (c *counter) rebase(x int128, t, moved acquire.Instant, q uint8) {
-	c.base, c.at, c.moved, c.held = x, t, moved, q
+	c.base, c.at, c.moved, c.held, c.setBack = x, t, moved, q, false
 }
 
 // believe books the step to the reading x at t, with more energy and flags that
@@ -348,11 +357,12 @@ func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q ui
 }
 
 // credit books energy over the time from c.at to t, in proportion to time. Over
-// more than MaxGap, or where blocks were closed meanwhile, the distribution is
+// more than MaxGap, or where blocks were closed or the clock was set back
+// meanwhile, the distribution is
 // not known and all of it goes to the block up to t, as do flags.
 func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8, flags Flags) {
 	whole := uint64(t - c.at)
-	if whole > uint64(c.maxGap) || c.done != c.at {
+	if whole > uint64(c.maxGap) || c.done != c.at || c.setBack {
 		r.skipUpTo(m, &c.channel, t)
 		if !energy.isZero() {
 			flags |= Carried

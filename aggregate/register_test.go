@@ -151,3 +151,36 @@ func TestCarriedElsewhere(t *testing.T) {
 	require.Equal(t, "08:00:00-08:15:00 m 2.000 kWh, demand 8.0 kW, PF 0.80 (Q1 lag), coverage 100 % [gap, carried]", lines(got[:1]))
 	require.Equal(t, aggregate.Peak{Watts: 8000, Start: b.at(0)}, b.totals().ImportPeak)
 }
+
+// A clock that is set back makes readings late until it has caught up. What the
+// register counted meanwhile is known, when is not: it is no peak.
+func TestClockSetBack(t *testing.T) {
+	for _, maxPower := range []float64{0, 100e3} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: maxPower}})
+		kwh := 1000.0
+		read := func(from, to float64) (got []aggregate.Interval) {
+			for s := from; s <= to; s += 10 {
+				got = append(got, b.push(imported, s, kwh)...)
+				kwh += 0.125 // 45 kW
+			}
+			return got
+		}
+		read(0, 910)
+		read(910-3600, 910)
+		got := read(920, 2700)
+		require.Equal(t, ""+
+			"08:15:00-08:30:00 m 56.375 kWh, coverage 98.8 % [gap, carried]\n"+
+			"08:30:00-08:45:00 m 11.250 kWh, demand 45.0 kW, coverage 100 %", lines(got))
+		require.Equal(t, aggregate.Peak{Watts: 45e3, Start: b.at(0)}, b.totals().ImportPeak)
+		require.Equal(t, kwh-0.125-1000, b.totals().Registers.Import.KilowattHours())
+		require.EqualValues(t, 361, b.totals().Counts.Late)
+	}
+	// A reading that is delivered again, or a little late, tells nothing of the clock.
+	b := newBench(t, aggregate.Metering{Import: "m/EI"})
+	for s := 0.0; s <= 900; s += 10 {
+		b.push(imported, s, s)
+		b.push(imported, s-200, s-200)
+		b.push(imported, s-20, s+1)
+	}
+	require.Equal(t, 15*time.Minute, b.totals().Registers.Coverage.Good)
+}

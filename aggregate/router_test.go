@@ -187,6 +187,23 @@ func TestDiscontinuityIsAReset(t *testing.T) {
 	require.Equal(t, 20*time.Second, b.totals().Registers.Coverage.Good)
 }
 
+// The bad sample that tells of a loss may have the time of the last good one.
+func TestBadAtTheTimeOfAGoodOne(t *testing.T) {
+	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
+		b := newBench(t, aggregate.Metering{Power: "m/P", Rule: rule})
+		b.push(power, 0, 1)
+		b.push(power, 10, 1)
+		for range 2 {
+			b.sample(power, 10, acquire.Value{}, acquire.Bad.Because(acquire.Communication))
+		}
+		b.push(power, 10, 5)
+		b.push(power, 40, 1)
+		b.push(power, 50, 1)
+		require.Equal(t, aggregate.Coverage{Good: 20 * time.Second, Missing: 30 * time.Second}, b.totals().Power.Coverage)
+		require.Equal(t, aggregate.Counts{Samples: 4, Bad: 1, Duplicates: 1, Late: 1}, b.totals().Counts)
+	}
+}
+
 func TestCountsOfWhatIsDropped(t *testing.T) {
 	b := newBench(t, aggregate.Metering{Power: "m/P"})
 	b.push(power, 10, 1)

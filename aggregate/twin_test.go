@@ -147,7 +147,9 @@ func work(s *script) *twin {
 			}
 		}
 		list := readings[e.channel]
-		if n := len(list); n > 0 && r.at <= list[n-1].at {
+		n := len(list)
+		lost := n > 0 && e.channel <= reactive && r.q == acquire.Bad && r.at == list[n-1].at && list[n-1].x != nil
+		if n > 0 && r.at <= list[n-1].at && !lost {
 			last := list[n-1]
 			same := r.at == last.at && (r.x == nil) == (last.x == nil)
 			if same && r.x != nil {
