@@ -8,12 +8,13 @@
 // happen in a straight line, and one Batch holds one poll.
 //
 // The wire is handled by a transport of our own; goburrow/modbus supplies the
-// encoding of frames. Each request has its own transaction id and one deadline.
-// An answer that comes after its deadline is recognised by its id, dropped and
-// counted, so that it is never taken for the answer to another request. An
-// answer with the wrong unit, function or length gives bad samples; bytes that
-// leave in doubt where frames begin end the stream, for acquire.Reconnect to
-// connect anew.
+// encoding of frames. Each request has one deadline and its own transaction id,
+// which no other of the source's latest 65,535 requests had, on whatever
+// connection. An answer that comes after its deadline is recognised by its id,
+// dropped and counted, so that it is not taken for the answer to another
+// request. An answer with the wrong unit, function or length gives bad samples.
+// Bytes that leave in doubt where frames begin, and a flood of frames that
+// answer nothing, end the stream, for acquire.Reconnect to connect anew.
 //
 // # Qualities
 //
@@ -22,6 +23,7 @@
 //	exception 5, 6          bad: busy, with the exception code
 //	exception 10, 11        bad: communication, with the exception code
 //	no answer in time       bad: communication
+//	connection lost         bad: communication
 //	answer not as asked     bad: protocol
 //	NaN or infinity         bad: sensor
 //	bool other than 0 or 1  bad: range
@@ -32,14 +34,16 @@
 //   - Only function codes 1 to 4 are sent: nothing that changes a device.
 //   - Only Config.Address, or what Config.Dial dials, is connected to.
 //   - A sample's value comes from an answer whose transaction id, protocol id,
-//     unit, function, byte count and length all match its request.
+//     unit, function, byte count and length all match its request. Modbus/TCP
+//     has no checksum: a wrong number inside such an answer is not detectable.
 //   - Sample.Time is the midpoint of the request that read the value; a value of
 //     several registers is never read in two requests.
 //   - A device that does not answer yields bad samples in each poll, within one
-//     interval and one timeout; after MaxTimeouts the stream ends.
+//     interval and one timeout; after MaxTimeouts the stream ends. One that
+//     answers slowly is waited for: a poll lasts one timeout per request at most.
 //   - Next returns at the end of its context, and Close leaves neither goroutine
 //     nor socket.
-//   - Memory is fixed when the source is made: one buffer of 2080 bytes per
-//     stream. In steady state a poll allocates 32 bytes per request, in
-//     goburrow's decoder, and nothing else.
+//   - Memory does not depend on what the device sends: the plan, and one buffer
+//     of 2080 bytes per stream. In steady state a poll into the same Batch
+//     allocates 32 bytes per request, in goburrow's decoder, and nothing else.
 package modbus

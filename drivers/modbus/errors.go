@@ -77,7 +77,7 @@ func (e Exception) Quality() acquire.Quality {
 // request it claims to answer.
 type FrameError struct {
 	Field     string // what is wrong, such as "unit id" or "byte count"
-	Got, Want int    // what came and what should have
+	Got, Want int    // what came and what should have; of a length out of range: the limit passed
 }
 
 // Error formats e as "answer with unit id 2, want 1".

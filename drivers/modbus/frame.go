@@ -20,7 +20,8 @@ const (
 )
 
 // framer encodes requests to one unit and checks the answers, by goburrow's
-// packager for Modbus/TCP. Its methods do not check lengths; ours do.
+// packager for Modbus/TCP. That does not check that a frame has a whole header;
+// data does.
 type framer struct{ packager codec.Packager }
 
 func newFramer(unit byte) framer {

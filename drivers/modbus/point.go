@@ -89,7 +89,7 @@ func (o Order) String() string {
 // Point is one value to be read from a device.
 //
 // Integers whose Scale is a whole number keep their exact integer value; all
-// other values become float64, the nearest one to raw × Scale. To keep a counter
+// other numbers become float64, the nearest one to raw × Scale. To keep a counter
 // of tenths exact, declare it in a finer unit: a register of 0.1 kWh is Unit
 // units.WattHour with Scale{Num: 100}.
 type Point struct {

@@ -105,8 +105,9 @@ var (
 )
 
 // NewSource returns the Source that cfg describes, with its points defined in
-// cfg.Catalog. The error names every fault of cfg. Nothing is sent: connecting
-// is left to Open.
+// cfg.Catalog. The error names every fault of cfg or, if it has none, every
+// point that the catalog refuses; the others stay defined. Nothing is sent:
+// connecting is left to Open.
 func NewSource(cfg Config) (*Source, error) {
 	cfg, err := cfg.checked()
 	if err != nil {
@@ -251,7 +252,8 @@ func (s *Source) plan(members []member, maxGap int) []*block {
 // Name returns Config.Name or its default.
 func (s *Source) Name() string { return s.cfg.Name }
 
-// Points returns the points in the order of Config.Points.
+// Points returns the points in the order of Config.Points. The slice belongs to
+// the source, and so does Batch.Points of its batches: it must not be changed.
 func (s *Source) Points() []acquire.PointID { return s.points }
 
 // Stats returns the counters of all streams of the source together, and the
@@ -270,7 +272,8 @@ func (s *Source) Plan() []Block {
 	return plan
 }
 
-// Open connects to the device. The first poll follows with the first Next.
+// Open connects to the device. The first poll follows with the first Next. An
+// error is an *acquire.OpError around that of Dial.
 func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	s.tally.Enter(acquire.Connecting, acquire.At(s.cfg.Now()))
 	var conn net.Conn

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"runtime"
 	"slices"
@@ -257,6 +258,35 @@ func TestSilentDeviceCostsOnePoll(t *testing.T) {
 		}
 		assert.LessOrEqual(t, time.Since(start), 5*(modbus.DefaultInterval+modbus.DefaultTimeout))
 		assert.Len(t, asked, 5, "each block gets its turn to be asked first")
+	})
+}
+
+// TestDyingInMidPollCostsOneTimeout has a device fall silent after the first of
+// five blocks, with polls that follow each other without a pause.
+func TestDyingInMidPollCostsOneTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, modbus.Config{MaxGap: -1, Interval: -1, MaxTimeouts: 100}, labelled{}, 10, 20, 30, 40, 50)
+		r.server.SetFault(modbustest.From(2, modbustest.Drop()))
+		s := r.open()
+		start := time.Now()
+		var b acquire.Batch
+		require.NoError(t, s.Next(t.Context(), &b))
+		good, _ := r.check(&b)
+		assert.Equal(t, 1, good)
+		assert.Equal(t, modbus.DefaultTimeout, time.Since(start))
+	})
+}
+
+func TestLongestInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, modbus.Config{Interval: math.MaxInt64}, labelled{}, 10)
+		s := r.open()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var b acquire.Batch
+		require.NoError(t, s.Next(ctx, &b))
+		require.ErrorIs(t, s.Next(ctx, &b), context.DeadlineExceeded)
+		assert.Zero(t, r.source.Stats().Skipped)
 	})
 }
 

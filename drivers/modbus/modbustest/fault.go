@@ -142,7 +142,7 @@ func Garbage() Fault {
 	return func(x *Exchange) { x.Reply = append(x.Reply[:0], "HTTP/1.1 400 Bad Request\r\n\r\n"...) }
 }
 
-// Noise replaces the reply by random bytes of the same length. Equal seeds give equal bytes.
+// Noise replaces the reply by random bytes of the same length. Equal seeds give equal bytes. One Noise is for one server.
 func Noise(seed uint64) Fault {
 	random := rand.NewPCG(seed, seed)
 	return func(x *Exchange) {
