@@ -29,7 +29,8 @@ type Stream interface {
 	// nothing in b to be used: never both. Any error is final: the same is
 	// returned ever after, and Close remains to be called. A finite source ends
 	// with io.EOF. When ctx ends, Next returns its error within 50 ms whatever
-	// the device does.
+	// the device does; that too is final, so a ctx with a deadline is no way to
+	// look whether a batch is there.
 	//
 	// Not calling Next is back-pressure: polled sources skip ticks, pushed
 	// sources drop their oldest samples; both say so.

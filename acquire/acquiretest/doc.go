@@ -22,6 +22,9 @@
 //		})
 //	}
 //
+// The package examples/driver of this module is a small driver with its simulated
+// device and this test, complete.
+//
 // # Guarantees
 //
 //   - Every contract in the documentation of package acquire has a check of its
