@@ -22,7 +22,7 @@
 //   - Honesty: a failed reading is a sample without value, with a reason and the
 //     protocol's own code. No value is made up or repeated under a new time.
 //   - Liveness: the loss of a device is said by a bad sample per point within one
-//     period; good ones follow on recovery.
+//     period and one timeout; good ones follow on recovery.
 //   - Time: Sample.Time is the device's own where the protocol has one, else the
 //     midpoint of its request; a flag says which. Where it runs backwards for a
 //     point, the sample is flagged and counted.

@@ -72,7 +72,7 @@ func (b Backoff) wait(outage time.Duration) time.Duration {
 // when the connection is lost. It is the one place in this module that does so:
 // drivers fail, Reconnect returns.
 //
-// Open does not wait for the device. When the connection is lost, or cannot be
+// src is not nil. Open does not wait for the device. When the connection is lost, or cannot be
 // made at first, the stream says so with one Bad sample per point, whose reason
 // QualityOf takes from the error; until the device is back, an empty batch each
 // second moves the watermark on. The stream ends only with its context, by

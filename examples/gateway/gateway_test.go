@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/drivers/modbus/modbustest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,6 +52,19 @@ func TestGateway(t *testing.T) {
 	require.NoError(t, run(ctx, strings.NewReader(list.String()), out))
 	assert.Regexp(t, `(?m)^d1: \d+ samples, 0 bad, 0 lost, 0 polls skipped, 1 connections, last error: <nil>$`, out.String())
 	assert.Regexp(t, `(?m)^absent: 1 samples, 1 bad, .* 0 connections, last error: absent: open: dial`, out.String())
+}
+
+// TestDocumentedURLs makes sources of the URLs in the README and in the
+// package comment.
+func TestDocumentedURLs(t *testing.T) {
+	for _, file := range []string{"../../README.md", "main.go"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		urls := regexp.MustCompile(`modbus://[^'\s]+`).FindAllString(string(text), -1)
+		require.NotEmpty(t, urls, file)
+		_, err = sources(strings.NewReader(strings.Join(urls, "\n")), acquire.NewCatalog())
+		assert.NoError(t, err, file)
+	}
 }
 
 func TestFaultyList(t *testing.T) {
