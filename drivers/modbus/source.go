@@ -64,7 +64,8 @@ type Config struct {
 	MaxGap int
 
 	// Dial makes the connection in place of a TCP connection to Address. It must
-	// return when its context ends.
+	// return when its context ends, and the connection must keep its deadlines,
+	// as those of package net and crypto/tls do.
 	Dial func(context.Context) (net.Conn, error)
 	// Now is the clock for stamps of samples. Default: time.Now.
 	Now func() time.Time

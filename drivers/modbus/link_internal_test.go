@@ -1,0 +1,80 @@
+package modbus
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tape is a connection that gives what was recorded, in portions, and then
+// nothing in time.
+type tape struct {
+	net.Conn
+	recorded []byte
+	portion  int
+	read     int // bytes given
+	asked    int // bytes given when the latest request was written
+}
+
+func (c *tape) Read(p []byte) (int, error) {
+	if c.read == len(c.recorded) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(p[:min(len(p), c.portion)], c.recorded[c.read:])
+	c.read += n
+	return n, nil
+}
+
+func (c *tape) Write(p []byte) (int, error) {
+	c.asked = c.read
+	return len(p), nil
+}
+
+func (*tape) SetDeadline(time.Time) error { return nil }
+
+// FuzzLink asks again and again while any bytes come, and holds what is taken
+// for an answer against its place in them.
+func FuzzLink(f *testing.F) {
+	answer := func(ids ...uint16) (b []byte) {
+		for _, id := range ids {
+			b = binary.BigEndian.AppendUint16(b, id)
+			b = append(b, 0, 0, 0, 5, 1, 3, 2, 0, 42)
+		}
+		return b
+	}
+	f.Add(answer(1, 2, 3), byte(11))         // each in time
+	f.Add(answer(1, 2, 3), byte(255))        // two before they were asked for
+	f.Add(answer(1, 1, 2), byte(12))         // one twice, and torn
+	f.Add(answer(7, 8, 9, 1), byte(1))       // the answer last
+	f.Add(answer(1, 2)[:17], byte(3))        // cut
+	f.Add([]byte("HTTP/1.1 400"), byte(255)) // not Modbus
+	f.Fuzz(func(t *testing.T, recorded []byte, portion byte) {
+		var transactions atomic.Uint32
+		c := &tape{recorded: recorded, portion: max(1, int(portion))}
+		l := &link{conn: c, trace: &Trace{}, now: time.Now, transactions: &transactions}
+		request := make([]byte, 12)
+		for n := uint16(1); l.broken == nil && c.read < len(recorded); n++ {
+			late := l.counts.late
+			frame, _, err := l.exchange(context.Background(), request, time.Second)
+			require.LessOrEqual(t, l.counts.late-late, uint64(maxForeign))
+			require.Equal(t, n, binary.BigEndian.Uint16(request))
+			if err != nil {
+				require.Nil(t, frame)
+				continue
+			}
+			start := c.read - (l.end - l.start) - len(frame)
+			require.GreaterOrEqual(t, start, c.asked, "began before it was asked for")
+			require.Equal(t, recorded[start:start+len(frame)], frame)
+			require.Equal(t, n, binary.BigEndian.Uint16(frame))
+			require.LessOrEqual(t, len(frame), maxFrame)
+		}
+		assert.EqualValues(t, transactions.Load(), l.counts.requests)
+	})
+}
