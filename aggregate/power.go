@@ -53,10 +53,15 @@ type gauge struct {
 // noPower stands for a sample without a value; no power is that low.
 const noPower = math.MinInt64
 
-// push integrates up to a good or uncertain sample of x units of the point at t.
-// It does the common case, a sample within MaxGap and the present block, and
-// reports false, with nothing done, for all others.
-func (g *gauge) push(t acquire.Instant, x float64, q uint8) bool {
+// push integrates up to s. It does the common case, a good float64 within MaxGap
+// and the present block, and reports false, with nothing done, for all others.
+func (g *gauge) push(s *acquire.Sample) bool {
+	const special = acquire.TimeBackwards | acquire.Overflow
+	x, plain := s.Value.Float64()
+	if !plain || !s.Quality.IsGood() || s.Quality.Flags()&special != 0 {
+		return false
+	}
+	t := s.Time
 	if t <= g.done || t >= g.edge || int64(t-g.last) > g.maxGap || g.held == unknown {
 		return false
 	}
@@ -65,25 +70,24 @@ func (g *gauge) push(t acquire.Instant, x float64, q uint8) bool {
 		return false
 	}
 	dt := uint64(t - g.done)
-	held := g.held
 	from, flow := g.p, 2*dt
-	if g.rule != HoldLeft {
-		held = min(held, q)
-		from = p
-		if g.rule == Trapezoid {
-			if g.p^p < 0 {
-				return false
-			}
-			from, flow = g.p+p, dt
+	switch g.rule {
+	case HoldLeft:
+	case Trapezoid:
+		if g.p^p < 0 {
+			return false
 		}
+		from, flow = g.p+p, dt
+	default:
+		from = p
 	}
 	if from >= 0 {
 		g.in = g.in.add(product(uint64(from), flow))
 	} else {
 		g.out = g.out.add(product(-uint64(from), flow))
 	}
-	g.cover(int64(dt), held)
-	g.done, g.last, g.p, g.held = t, t, p, q
+	g.cover(int64(dt), g.held) // that of the worse end
+	g.done, g.last, g.p, g.held = t, t, p, good
 	g.samples++
 	return true
 }
@@ -92,10 +96,11 @@ func (g *gauge) push(t acquire.Instant, x float64, q uint8) bool {
 // rounded already; rounding it again goes wrong only where it is a tie, so that
 // round reports false for ties, and for what is beyond 2^51 or NaN.
 func round(x float64) (int64, bool) {
-	const shift = 3 << 51 // moves the binary point to the end of the fraction
+	const shift, most = 3 << 51, 1 << 51 // shift moves the binary point to the end of the fraction
 	y := x + shift
-	rest := math.Abs(x - (y - shift))
-	return int64(math.Float64bits(y) - math.Float64bits(shift)), math.Abs(x) < 1<<51 && rest < 0.5
+	n := int64(math.Float64bits(y) - math.Float64bits(shift))
+	rest := x - (y - shift)
+	return n, rest < 0.5 && rest > -0.5 && -most <= n && n < most
 }
 
 // flow books the constant power p over dt ns.

@@ -16,10 +16,10 @@ func BenchmarkGaugePush(b *testing.B) {
 	for _, rule := range []Rule{HoldLeft, Trapezoid, MeanOverPast} {
 		b.Run(rule.String(), func(b *testing.B) {
 			g := gauge{channel: channel{maxGap: 60e9, edge: math.MaxInt64, held: good, rule: rule}, factor: 1e6}
-			t := acquire.Instant(1)
+			s := acquire.Sample{Time: 1, Value: acquire.Float64(1000), Quality: acquire.Good}
 			for b.Loop() {
-				t += 1e6
-				if !g.push(t, 1000, good) {
+				s.Time += 1e6
+				if !g.push(&s) {
 					b.Fatal("not the common case")
 				}
 			}

@@ -263,8 +263,9 @@ func (r *Router) Observe(b *acquire.Batch) []Interval {
 // AppendIntervals is Observe into memory of the caller: it appends to dst.
 func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	r.out, r.base = dst, len(dst)
-	for i := range b.Samples {
-		s := &b.Samples[i]
+	samples := b.Samples
+	for i := range samples {
+		s := &samples[i]
 		if s.Point >= acquire.PointID(len(r.first)) {
 			continue
 		}
@@ -276,10 +277,7 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 				continue
 			}
 			g := &r.gauges[at-1]
-			const special = acquire.TimeBackwards | acquire.Overflow
-			x, plain := s.Value.Float64()
-			q := uint8(s.Quality.Severity())
-			if !plain || q == unknown || s.Quality.Flags()&special != 0 || !g.push(s.Time, x, q) {
+			if !g.push(s) {
 				r.observePower(g, &r.conversions[at-1], s)
 			}
 			at = g.next
