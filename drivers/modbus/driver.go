@@ -20,8 +20,8 @@ import (
 // where ADDRESS is coil:N, discrete:N, holding:N or input:N, counted from 0, and
 // TYPE a type's name such as float32. The keys of a point are unit (a symbol
 // such as kWh), role (gauge, counter, state), order (ABCD, CDAB, BADC, DCBA, with
-// +halves for 64 bits, the plus sign escaped as %2B) and scale (a ratio such as
-// 1/10). Further parameters are name, interval, timeout, connect_timeout,
+// +halves for 64 bits) and scale (a ratio such as 1/10). No spaces surround the
+// commas. Further parameters are name, interval, timeout, connect_timeout,
 // max_timeouts, max_registers, max_bits and max_gap, as the fields of Config.
 //
 // The zero value is ready to use and safe for concurrent use.
@@ -167,6 +167,7 @@ func parseAddress(text string) (Address, bool) {
 }
 
 func parseOrder(text string) (Order, error) {
+	text = strings.ReplaceAll(text, " ", "+") // what a plus sign in a query stands for
 	for o := range LowWordFirst | LowByteFirst | SwapHalves + 1 {
 		if o.String() == text {
 			return o, nil

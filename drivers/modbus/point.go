@@ -150,9 +150,9 @@ func (p Point) faults() error {
 	case p.Type > Float64:
 		fault("unknown %s", p.Type)
 	case p.At.table.bits() && p.Type != Bool:
-		fault("a %s cannot be read from %s", p.Type, p.At.table)
+		fault("type %s cannot be read from %s", p.Type, p.At.table)
 	case int(p.At.offset)+p.span() > 1<<16:
-		fault("a %s at %s ends beyond address 65535", p.Type, p.At)
+		fault("type %s at %s ends beyond address 65535", p.Type, p.At)
 	}
 	if p.Order > LowWordFirst|LowByteFirst|SwapHalves {
 		fault("unknown %s", p.Order)

@@ -155,6 +155,9 @@ func (c Config) checked() (Config, error) {
 		if host == "" || port == "" {
 			fault("address %q lacks a host or a port", c.Address)
 		}
+		if n, err := strconv.Atoi(port); err == nil && (n < 1 || n > 1<<16-1) {
+			fault("port of address %q is not within 1 to 65535", c.Address)
+		}
 		c.Address = net.JoinHostPort(host, port)
 	}
 	if c.Catalog == nil {
@@ -170,6 +173,10 @@ func (c Config) checked() (Config, error) {
 		c.Points[i] = p
 		if err := p.faults(); err != nil {
 			faults = append(faults, err)
+		}
+		if p.Name == "" {
+			fault("point at %s has no name", p.At)
+			continue
 		}
 		if named[p.Name] {
 			fault("point %q is given twice", p.Name)
@@ -206,7 +213,7 @@ func (c Config) checked() (Config, error) {
 	}
 	for _, p := range c.Points {
 		if !p.At.table.bits() && p.span() > c.MaxRegisters {
-			fault("point %q: a %s does not fit %d registers", p.Name, p.Type, c.MaxRegisters)
+			fault("point %q: type %s does not fit %d registers", p.Name, p.Type, c.MaxRegisters)
 		}
 	}
 	switch {
