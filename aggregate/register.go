@@ -20,10 +20,10 @@ type Registers struct {
 	// deliver; 0 = not known. A step of more than MaxPower allows since the reading
 	// before, plus one unit of the point, is not believed at once. A register may
 	// move in larger steps than that, by a scale factor, by float32 or by a slow
-	// meter behind a gateway: if MaxPower allows the step since the register moved
-	// before, the next reading decides. Without MaxPower a drop is a rollover if it
-	// is the shorter way round, less than half Modulus, and the next reading bears
-	// it out.
+	// meter behind a gateway: if MaxPower allows a step up since the register moved
+	// before, the next reading decides. Without MaxPower a step counts if it is the
+	// shorter way round, less than half Modulus, and a rollover only if the next
+	// reading bears it out.
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
@@ -149,7 +149,7 @@ func (c *counter) step(from int128, fromAt, moved acquire.Instant, to int128, at
 	switch {
 	case c.maxPower != 0 && energy.cmp(c.most(at-fromAt)) <= 0:
 		b = certain
-	case c.maxPower != 0 && energy.cmp(c.most(at-moved)) <= 0:
+	case c.maxPower != 0 && !rollover && energy.cmp(c.most(at-moved)) <= 0:
 		b = possible
 	case c.maxPower != 0:
 		b = refuted

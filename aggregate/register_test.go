@@ -78,6 +78,20 @@ func TestSpikeOfAnIdleRegister(t *testing.T) {
 	require.EqualValues(t, 1, b.totals().Counts.BadReadings)
 }
 
+// A register that has stood still for long and starts anew has not rolled over.
+func TestResetOfAnIdleRegister(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{Modulus: 1000, MaxPower: 10e3}})
+	for s := 0.0; s <= 800; s += 10 {
+		b.push(imported, s, 999)
+	}
+	b.push(imported, 810, 0.5)
+	b.push(imported, 820, 0.5)
+	got := b.router.Flush(nil)
+	require.True(t, got[0].Registers.Import.IsZero())
+	require.True(t, got[0].Flags.Has(aggregate.Reset))
+	require.Zero(t, b.totals().Counts.Rollovers)
+}
+
 // A register that steps back a little has not started at zero.
 func TestCreditNewIsBoundedByMaxPower(t *testing.T) {
 	for maxPower, kwh := range map[float64]float64{0: 412.6, 1e6: 0.1} {

@@ -404,7 +404,7 @@ func believe(s *script, c int, list []reading) beliefs {
 			e.Add(e, modulus)
 		}
 		if g.MaxPower > 0 {
-			return e, rolled, e.Cmp(most(n.at-p.at)) <= 0, e.Cmp(most(n.at-moved)) <= 0
+			return e, rolled, e.Cmp(most(n.at-p.at)) <= 0, !rolled && e.Cmp(most(n.at-moved)) <= 0
 		}
 		if g.Modulus > 0 {
 			short := new(big.Int).Add(e, e).Cmp(modulus) < 0
