@@ -16,7 +16,7 @@
 //
 // On Debian or Ubuntu:
 //
-//	apt-get install gcc libmodbus-dev pkg-config python3-pymodbus mbpoll
+//	apt-get install gcc libmodbus-dev pkg-config python3-pymodbus python3-serial-asyncio mbpoll
 //	go test -v ./internal/interop
 //
 // With -v the tests print what they saw: the matrix of types and orders, and the

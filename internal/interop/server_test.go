@@ -66,7 +66,7 @@ var implementations = []implementation{
 	{"pymodbus", func(t *testing.T) []string {
 		const python = "/usr/bin/python3" // Debian's own: it sees Debian's packages
 		if out, err := exec.Command(python, "-c", "import pymodbus.server.async_io").CombinedOutput(); err != nil {
-			missing(t, "python3-pymodbus", fmt.Errorf("%w: %s", err, out))
+			missing(t, "python3-pymodbus python3-serial-asyncio", fmt.Errorf("%w: %s", err, out))
 		}
 		return []string{python, filepath.Join("testdata", "pymodbus_server.py")}
 	}},
