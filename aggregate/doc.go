@@ -16,7 +16,7 @@
 //   - Rule: HoldLeft, for it is right for sources that report by exception and
 //     never bills an outage. No rule bridges more than MaxGap, one minute unless
 //     said otherwise; a held value ends there.
-//   - Bad quality, NaN and infinities open a gap up to the next good sample.
+//   - Bad quality, NaN and infinities open a gap up to the next usable sample.
 //     Missing time is neither zero nor interpolated. Uncertain samples count and
 //     are accounted for as such. A bad reading of a register is passed over: its
 //     neighbours know the energy.
@@ -41,8 +41,8 @@
 //     blocks one by one, then one Interval flagged Silence for the rest, when data
 //     comes back.
 //   - A channel that falls behind, without a watermark to say so, holds its meter
-//     up for twice MaxGap and two blocks. Then its part is missing and the interval
-//     is flagged Forced.
+//     up for twice MaxGap, in whole blocks, and two blocks more. Then its part is
+//     missing and the interval is flagged Forced.
 //
 // # Guarantees
 //
@@ -55,7 +55,7 @@
 //   - Good, uncertain and missing time add up to the length of each interval.
 //   - Whole numbers from registers stay whole numbers; differences of readings
 //     telescope without loss.
-//   - Memory is bounded and allocated by NewRouter; the caller's slice of
+//   - Memory is bounded and allocated by NewRouter; the slice of
 //     intervals apart, pushing allocates nothing. There is no clock, no goroutine,
 //     no lock and no logging.
 //   - Nothing is dropped in silence: Counts tells.

@@ -10,7 +10,7 @@ import (
 type Counts struct {
 	Samples     uint64 // samples and readings taken
 	Bad         uint64 // of bad quality, without a value, not finite or out of range
-	Late        uint64 // not after the sample before, or of a closed interval: dropped
+	Late        uint64 // not after the sample before, flagged as such, or of a closed interval: dropped
 	Duplicates  uint64 // equal to the sample before, time included: dropped
 	Untimed     uint64 // without a time, before 3 January 1970 or in 2262: dropped
 	BadReadings uint64 // register readings that were not believed
