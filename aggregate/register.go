@@ -234,19 +234,18 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 		c.rebase(x, t, t, q)
 		return
 	}
-	flags, more := Flags(0), int128{}
 	energy, rollover, b := c.step(c.base, c.at, c.moved, x, t)
 	if c.doubtAt != 0 {
 		next, again, onward := c.step(c.doubt, c.doubtAt, c.doubtAt, x, t)
 		_, _, before := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
 		switch {
-		case onward == certain && before == possible:
-			more, flags = r.bearOut(m, c, t)
-			energy, rollover, b = next, again, certain
-		case b == certain || onward != certain:
+		case onward != certain || b == certain && before != possible:
 			r.refuse(m, c, t)
+		case before == possible:
+			r.bearOut(m, c, t)
+			energy, rollover, b = next, again, certain
 		default:
-			more, flags = r.confirm(m, c, t)
+			r.confirm(m, c, t)
 			energy, rollover, b = next, again, certain
 		}
 		c.doubtAt = 0
@@ -255,7 +254,7 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 		c.doubt, c.doubtAt, c.doubtQuality = x, t, q
 		return
 	}
-	r.believe(m, c, x, t, q, energy, rollover, more, flags)
+	r.believe(m, c, x, t, q, energy, rollover)
 }
 
 // rebase makes x, read at t, what is believed.
@@ -263,18 +262,17 @@ func (c *counter) rebase(x int128, t, moved acquire.Instant, q uint8) {
 	c.base, c.at, c.moved, c.held, c.setBack = x, t, moved, q, false
 }
 
-// believe books the step to the reading x at t, with more energy and flags that
-// go with it.
-func (r *Router) believe(m *meter, c *counter, x int128, t acquire.Instant, q uint8, energy int128, rollover bool, more int128, flags Flags) {
+// believe books the step to the reading x at t.
+func (r *Router) believe(m *meter, c *counter, x int128, t acquire.Instant, q uint8, energy int128, rollover bool) {
+	flags, moved := Flags(0), c.moved
 	if rollover {
 		m.counts.Rollovers++
-		flags |= Rollover
+		flags = Rollover
 	}
-	moved := c.moved
 	if !energy.isZero() {
 		moved = c.at
 	}
-	r.credit(m, c, energy.plus(more), t, min(c.held, q), flags)
+	r.credit(m, c, energy, t, min(c.held, q), flags)
 	c.rebase(x, t, moved, q)
 }
 
@@ -296,45 +294,46 @@ func (r *Router) refuse(m *meter, c *counter, t acquire.Instant) {
 	}
 }
 
+// inTime reports whether what the reading in doubt was is known, at t, before the
+// block that it is in may be closed.
+func (c *counter) inTime(t acquire.Instant) bool {
+	return c.doubtAt >= c.done && int64(t-c.doubtAt) <= c.maxGap
+}
+
 // bearOut books the step to the reading in doubt, which the next reading, at t,
-// has borne out. Where the block of the reading in doubt may be closed by now, it
-// returns what is to be booked at t.
-func (r *Router) bearOut(m *meter, c *counter, t acquire.Instant) (energy int128, flags Flags) {
+// has borne out. If that took longer than MaxGap, watermarks may have decided the
+// time before.
+func (r *Router) bearOut(m *meter, c *counter, t acquire.Instant) {
 	energy, rollover, _ := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
-	if c.doubtAt >= c.done && int64(t-c.doubtAt) <= c.maxGap {
-		r.believe(m, c, c.doubt, c.doubtAt, c.doubtQuality, energy, rollover, int128{}, 0)
-		return int128{}, 0
+	if c.inTime(t) {
+		if int64(t-c.at) <= c.maxGap {
+			r.believe(m, c, c.doubt, c.doubtAt, c.doubtQuality, energy, rollover)
+			return
+		}
+		t = c.doubtAt
 	}
+	flags := Flags(0)
 	if rollover {
 		m.counts.Rollovers++
 		flags = Rollover
 	}
+	r.carry(m, c, energy, t, flags)
 	c.rebase(c.doubt, c.doubtAt, c.at, c.doubtQuality)
-	return energy, flags
 }
 
 // confirm makes the reading in doubt the new base: the register started anew
-// before it, as the next reading, at t, has shown. Where the block of the reading
-// in doubt may be closed by now, it returns what is to be booked at t.
-func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) (credit int128, flags Flags) {
-	m.counts.Resets++
-	flags = Reset
+// before it, as the next reading, at t, has shown.
+func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) {
+	credit := int128{}
 	if c.doubt.cmp(c.base) < 0 {
 		credit = c.sinceZero(c.doubt, c.at, c.doubtAt)
 	}
-	if !credit.isZero() {
-		flags |= Carried
+	if c.inTime(t) {
+		t = c.doubtAt
 	}
-	if c.doubtAt >= c.done {
-		r.skipUpTo(m, &c.channel, c.doubtAt)
-		if int64(t-c.doubtAt) <= c.maxGap {
-			c.in = c.in.plus(credit)
-			c.flags |= flags
-			credit, flags = int128{}, 0
-		}
-	}
+	m.counts.Resets++
+	r.carry(m, c, credit, t, Reset)
 	c.rebase(c.doubt, c.doubtAt, c.doubtAt, c.doubtQuality)
-	return credit, flags
 }
 
 // restart takes the reading x, before which the device says that the register
@@ -344,16 +343,23 @@ func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q ui
 		r.refuse(m, c, t)
 		c.doubtAt = 0
 	}
-	r.skipUpTo(m, &c.channel, t)
-	if c.held != unknown {
+	if c.held == unknown {
+		r.skipUpTo(m, &c.channel, t)
+	} else {
 		m.counts.Resets++
-		c.flags |= Reset
-		if credit := c.sinceZero(x, c.at, t); !credit.isZero() {
-			c.in = c.in.plus(credit)
-			c.flags |= Carried
-		}
+		r.carry(m, c, c.sinceZero(x, c.at, t), t, Reset)
 	}
 	c.rebase(x, t, t, q)
+}
+
+// carry books all of energy to the block up to t, and the time as missing.
+func (r *Router) carry(m *meter, c *counter, energy int128, t acquire.Instant, flags Flags) {
+	r.skipUpTo(m, &c.channel, t)
+	if !energy.isZero() {
+		flags |= Carried
+	}
+	c.in = c.in.plus(energy)
+	c.flags |= flags
 }
 
 // credit books energy over the time from c.at to t, in proportion to time. Over
@@ -363,12 +369,7 @@ func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q ui
 func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8, flags Flags) {
 	whole := uint64(t - c.at)
 	if whole > uint64(c.maxGap) || c.done != c.at || c.setBack {
-		r.skipUpTo(m, &c.channel, t)
-		if !energy.isZero() {
-			flags |= Carried
-		}
-		c.in = c.in.plus(energy)
-		c.flags |= flags
+		r.carry(m, c, energy, t, flags)
 		return
 	}
 	booked := int128{}

@@ -198,3 +198,23 @@ func TestClockSetBack(t *testing.T) {
 	}
 	require.Equal(t, 15*time.Minute, b.totals().Registers.Coverage.Good)
 }
+
+// While a rollover is in doubt the watermark may close the blocks before it: what
+// flowed then is carried to the block of the reading in doubt.
+func TestRolloverInDoubtWhileBlocksClose(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI", MaxGap: 5 * time.Minute,
+		Registers: aggregate.Registers{Modulus: 1000}, Demand: aggregate.Block(time.Minute)})
+	b.push(imported, 0, 990)
+	b.push(imported, 60, 999)
+	b.push(imported, 270, 9)
+	got := b.pass(365)
+	got = append(got, b.push(imported, 390, 13)...)
+	got = append(got, b.push(imported, 420, 14)...)
+	require.Equal(t, ""+
+		"08:01:00-08:02:00 m 0.000 kWh, coverage 0 % [gap]\n"+
+		"08:02:00-08:03:00 m 0.000 kWh, coverage 0 % [gap]\n"+
+		"08:03:00-08:04:00 m 0.000 kWh, coverage 0 % [gap]\n"+
+		"08:04:00-08:05:00 m 11.000 kWh, coverage 50 % [gap, rollover, carried]\n"+
+		"08:05:00-08:06:00 m 2.000 kWh, demand 120.0 kW, coverage 100 %\n"+
+		"08:06:00-08:07:00 m 2.000 kWh, demand 120.0 kW, coverage 100 %", lines(got))
+}

@@ -378,6 +378,7 @@ type stride struct {
 	from, to acquire.Instant
 	energy   *big.Int
 	q        acquire.Quality
+	slow     bool // in doubt for too long to be shared out
 }
 
 // believe decides over the readings of a register by looking ahead.
@@ -474,7 +475,7 @@ func believe(s *script, c int, list []reading) beliefs {
 		e, rolled, sure, can := follows(b.last, n, moved)
 		if sure {
 			rollover(rolled, n.at)
-			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q)})
+			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q), false})
 			take(n, e)
 			continue
 		}
@@ -493,7 +494,7 @@ func believe(s *script, c int, list []reading) beliefs {
 			refuse(next.at)
 		case follow && can && late:
 			rollover(rolled, next.at)
-			b.steps = append(b.steps, stride{b.last.at, next.at, e.Add(e, onward), min(b.last.q, next.q)})
+			b.steps = append(b.steps, stride{b.last.at, next.at, e.Add(e, onward), min(b.last.q, next.q), true})
 			take(n, e)
 			take(next, onward)
 			i++
@@ -501,7 +502,7 @@ func believe(s *script, c int, list []reading) beliefs {
 			rollover(again, next.at)
 		case follow && can:
 			rollover(rolled, n.at)
-			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q)})
+			b.steps = append(b.steps, stride{b.last.at, n.at, e, min(b.last.q, n.q), next.at-b.last.at > gap})
 			take(n, e)
 		case fits || !follow:
 			refuse(next.at)
@@ -524,7 +525,7 @@ func believe(s *script, c int, list []reading) beliefs {
 func (w *twin) register(c int, b *beliefs, gap acquire.Instant) {
 	for _, s := range b.steps {
 		whole := s.to - s.from
-		if whole > gap {
+		if whole > gap || s.slow {
 			if s.energy.Sign() > 0 {
 				block := w.before(s.to)
 				block.channels[c].in.Add(block.channels[c].in, s.energy)
