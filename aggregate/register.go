@@ -364,8 +364,8 @@ func (r *Router) carry(m *meter, c *counter, energy int128, t acquire.Instant, f
 
 // credit books energy over the time from c.at to t, in proportion to time. Over
 // more than MaxGap, or where blocks were closed or the clock was set back
-// meanwhile, the distribution is
-// not known and all of it goes to the block up to t, as do flags.
+// meanwhile, the distribution is not known and all of it goes to the block up to
+// t, as do flags.
 func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8, flags Flags) {
 	whole := uint64(t - c.at)
 	if whole > uint64(c.maxGap) || c.done != c.at || c.setBack {

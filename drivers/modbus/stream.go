@@ -238,17 +238,19 @@ func (s *stream) count(skipped uint64) {
 	})
 }
 
-// end makes err the final error.
+// end makes err the final error. It counts as a failure of the link unless the
+// caller wanted the end.
 func (s *stream) end(op string, err error) error {
 	s.err = s.src.fault(op, err)
 	s.count(0)
+	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	now := acquire.At(s.src.cfg.Now())
-	s.src.tally.Update(func(st *acquire.Stats) {
-		if !errors.Is(err, acquire.ErrClosed) && !errors.Is(err, context.Canceled) {
+	if !wanted {
+		s.src.tally.Update(func(st *acquire.Stats) {
 			st.Failures++
 			st.LastError, st.LastErrorAt = s.err, now
-		}
-	})
+		})
+	}
 	s.src.tally.Enter(acquire.Ended, now)
 	return s.err
 }

@@ -410,6 +410,8 @@ func TestCancel(t *testing.T) {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, c.after, time.Since(start))
 				assert.Empty(t, b.Samples)
+				assert.Zero(t, r.source.Stats().Failures, "the caller's wish is no failure of the device")
+				assert.NoError(t, r.source.Stats().LastError)
 			})
 		})
 	}
