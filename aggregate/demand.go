@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // DefaultDemandInterval is the demand interval where none is given. A quarter of
@@ -18,31 +19,12 @@ const DefaultDemandInterval = 15 * time.Minute
 //
 // The zero value is Block(15 * time.Minute).
 type Demand struct {
-	Interval   time.Duration // length of a block: whole seconds, and a divisor of 24 h; 0 = DefaultDemandInterval
-	Offset     time.Duration // moves the grid against UTC; less than 24 h either way
-	Incomplete Incomplete    // what a block with missing time counts for
+	Interval time.Duration // length of a block: whole seconds, and a divisor of 24 h; 0 = DefaultDemandInterval
+	Offset   time.Duration // moves the grid against UTC; less than 24 h either way
 }
 
 // Block returns clock-synchronised block demand over d.
 func Block(d time.Duration) Demand { return Demand{Interval: d} }
-
-// Incomplete is the policy for demand over a block whose coverage is not full.
-// The field knows three: divide by the whole block, which understates; divide by
-// the covered time, which overstates; and leave it out.
-type Incomplete uint8
-
-// The policies.
-const (
-	Exclude Incomplete = iota // an incomplete block has no demand and is never a peak
-)
-
-// String returns the policy's name in lower case.
-func (p Incomplete) String() string {
-	if p == Exclude {
-		return "exclude"
-	}
-	return fmt.Sprintf("incomplete policy %d", uint8(p))
-}
 
 func (d Demand) withDefaults() Demand {
 	if d.Interval == 0 {
@@ -65,9 +47,6 @@ func (d Demand) validate() error {
 	if d.Offset <= -day || d.Offset >= day {
 		faults = append(faults, fmt.Errorf("demand offset %v is not within 24 h", d.Offset))
 	}
-	if d.Incomplete > Exclude {
-		faults = append(faults, fmt.Errorf("unknown %v", d.Incomplete))
-	}
 	return errors.Join(faults...)
 }
 
@@ -75,7 +54,7 @@ func (d Demand) validate() error {
 // Of equal ones the earliest counts. The zero value is no peak: there was no
 // complete interval with a demand in that direction.
 type Peak struct {
-	Watts float64         // mean power over the interval, positive
+	Power units.Watts     // mean over the interval, positive
 	Start acquire.Instant // start of the interval; 0 = no peak
 }
 
@@ -93,12 +72,5 @@ func (p *peak) see(energy int128, start acquire.Instant) {
 }
 
 func (p *peak) over(interval time.Duration) Peak {
-	return Peak{Watts: p.energy.watts(interval), Start: p.start}
-}
-
-// watts returns the mean power of the energy x over d, correctly rounded.
-func (x int128) watts(d time.Duration) float64 {
-	// 2·10⁶ quanta a nanosecond are one watt.
-	const twos = 7
-	return x.over(divisor{odd: 2 * microwattsPerWatt >> twos * uint64(d), twos: twos})
+	return Peak{Power: units.Watts(p.energy.mean(interval)), Start: p.start}
 }

@@ -33,7 +33,7 @@
 //     reading books nothing, a new start books what OnReset says, by default
 //     nothing.
 //   - Demand is block demand of net energy; incomplete blocks have none and are
-//     never a peak (Exclude), as dividing by the covered time overstates and by
+//     never a peak, as dividing by the covered time overstates and by
 //     the whole understates. Of equal peaks the first counts.
 //   - Active picks the account to bill by: the better covered one, registers
 //     before power.

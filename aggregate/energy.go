@@ -3,8 +3,12 @@ package aggregate
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // Energy is an exact amount of active energy: a signed integer of 128 bits that
@@ -22,6 +26,10 @@ type Energy struct{ quanta int128 }
 // in half microvar nanoseconds. It is a type of its own because the two must
 // never be added. The zero value is no energy.
 type ReactiveEnergy struct{ quanta int128 }
+
+// ApparentEnergy is an exact amount of apparent energy, counted as Energy is, in
+// half microvoltampere nanoseconds. The zero value is no energy.
+type ApparentEnergy struct{ quanta int128 }
 
 // WattHours returns the energy of n watt hours, exactly.
 func WattHours(n int64) Energy { return Energy{scaled(n, quantaPerWattHour)} }
@@ -111,6 +119,72 @@ func (e ReactiveEnergy) Append(dst []byte) []byte { return e.quanta.appendHours(
 
 // Exact returns all digits of e, in var seconds.
 func (e ReactiveEnergy) Exact() string { return e.quanta.exact("vars") }
+
+// Add returns e+f.
+func (e ApparentEnergy) Add(f ApparentEnergy) ApparentEnergy {
+	return ApparentEnergy{e.quanta.plus(f.quanta)}
+}
+
+// Sub returns e-f.
+func (e ApparentEnergy) Sub(f ApparentEnergy) ApparentEnergy {
+	return ApparentEnergy{e.quanta.plus(f.quanta.neg())}
+}
+
+// Cmp returns -1, 0 or +1 as e is less than, equal to or greater than f.
+func (e ApparentEnergy) Cmp(f ApparentEnergy) int { return e.quanta.cmp(f.quanta) }
+
+// IsZero reports whether e is no energy.
+func (e ApparentEnergy) IsZero() bool { return e.quanta.isZero() }
+
+// VoltAmpereHours returns e in VAh, the float64 nearest to the exact amount.
+func (e ApparentEnergy) VoltAmpereHours() float64 { return e.quanta.over(wattHour) }
+
+// KilovoltAmpereHours returns e in kVAh, the float64 nearest to the exact amount.
+func (e ApparentEnergy) KilovoltAmpereHours() float64 { return e.quanta.over(kilowattHour) }
+
+// Rat returns e in VAh as an exact ratio, for audits. It allocates.
+func (e ApparentEnergy) Rat() *big.Rat { return e.quanta.rat(quantaPerWattHour) }
+
+// String returns e in kVAh with three decimals, or below one VAh in VAh with
+// six, rounded to nearest, ties to even.
+func (e ApparentEnergy) String() string { return string(e.Append(nil)) }
+
+// Append appends the text of String to dst.
+func (e ApparentEnergy) Append(dst []byte) []byte { return e.quanta.appendHours(dst, "VAh") }
+
+// Exact returns all digits of e, in volt ampere seconds.
+func (e ApparentEnergy) Exact() string { return e.quanta.exact("VAs") }
+
+// Mean returns the mean power of e over d, correctly rounded; 0 if d is not
+// positive.
+func (e Energy) Mean(d time.Duration) units.Watts { return units.Watts(e.quanta.mean(d)) }
+
+// Mean returns the mean reactive power of e over d, correctly rounded; 0 if d is
+// not positive.
+func (e ReactiveEnergy) Mean(d time.Duration) units.Vars { return units.Vars(e.quanta.mean(d)) }
+
+// Mean returns the mean apparent power of e over d, correctly rounded; 0 if d is
+// not positive.
+func (e ApparentEnergy) Mean(d time.Duration) units.VoltAmperes {
+	return units.VoltAmperes(e.quanta.mean(d))
+}
+
+// mean returns the mean power of x over d, correctly rounded.
+func (x int128) mean(d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	// 2·10⁶ quanta a nanosecond are one watt. Whole seconds have so many factors of
+	// two that a century fits; an odd number of nanoseconds beyond 13 days does not.
+	const perNano, twos = 2 * microwattsPerWatt >> 7, 7
+	more := bits.TrailingZeros64(uint64(d))
+	if hi, odd := bits.Mul64(perNano, uint64(d)>>more); hi == 0 {
+		return x.over(divisor{odd: odd, twos: twos + more})
+	}
+	r := new(big.Rat).SetFrac(x.big(), new(big.Int).Mul(big.NewInt(perNano<<twos), big.NewInt(int64(d))))
+	f, _ := r.Float64()
+	return f
+}
 
 // divisor is odd * 2^twos.
 type divisor struct {

@@ -6,10 +6,12 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/aggregate"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 func TestEnergyTexts(t *testing.T) {
@@ -103,7 +105,6 @@ func TestWordsForEverything(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"hold left": aggregate.HoldLeft, "mean over past": aggregate.MeanOverPast, "rule 9": aggregate.Rule(9),
 		"credit nothing": aggregate.CreditNothing, "credit new": aggregate.CreditNew, "reset policy 9": aggregate.ResetPolicy(9),
-		"exclude": aggregate.Exclude, "incomplete policy 9": aggregate.Incomplete(9),
 		"registers": aggregate.FromRegisters, "power": aggregate.FromPower, "none": aggregate.NoBasis,
 		"no quadrant":          aggregate.Quadrant(0),
 		"partial, bad reading": aggregate.Partial | aggregate.BadReading,
@@ -111,4 +112,16 @@ func TestWordsForEverything(t *testing.T) {
 		require.Equal(t, want, got.String())
 	}
 	require.Equal(t, "none", aggregate.Flags(0).String())
+}
+
+func TestMeanPowerIsCorrectlyRounded(t *testing.T) {
+	for _, d := range []time.Duration{1, 3, time.Second, 15 * time.Minute, 31 * 24 * time.Hour, 31*24*time.Hour + 1, 100 * 365 * 24 * time.Hour, math.MaxInt64} {
+		for _, wh := range []int64{0, 1, -7, 24310, 1e12} {
+			e := aggregate.WattHours(wh)
+			want, _ := new(big.Rat).Quo(new(big.Rat).Mul(e.Rat(), big.NewRat(int64(time.Hour), 1)), big.NewRat(int64(d), 1)).Float64()
+			require.Equal(t, units.Watts(want), e.Mean(d), "%d Wh over %v", wh, d)
+		}
+	}
+	require.Zero(t, aggregate.WattHours(1).Mean(0))
+	require.Zero(t, aggregate.WattHours(1).Mean(-time.Hour))
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // Coverage says how well a stretch of time is known. The three parts add up to
@@ -181,15 +182,15 @@ func (iv *Interval) Reactive() (ReactiveAccount, Basis) {
 // Duration returns the length of the interval.
 func (iv *Interval) Duration() time.Duration { return iv.End.Sub(iv.Start) }
 
-// Demand returns the mean active power in W: net imported energy over the length
+// Demand returns the mean active power: net imported energy over the length
 // of the interval, negative for export. It reports false, and no demand, where
 // Active does not cover the whole interval or holds energy that is Carried.
-func (iv *Interval) Demand() (watts float64, ok bool) {
+func (iv *Interval) Demand() (units.Watts, bool) {
 	net, ok := iv.demand()
 	if !ok {
 		return 0, false
 	}
-	return net.watts(iv.Duration()), true
+	return units.Watts(net.mean(iv.Duration())), true
 }
 
 // demand returns the net energy of a complete interval.
@@ -248,9 +249,9 @@ func (iv *Interval) Append(dst []byte) []byte {
 		reactive, _ := iv.Reactive()
 		dst = appendDirections(dst, reactive.Import.quanta, reactive.Export.quanta, "varh")
 	}
-	if watts, ok := iv.Demand(); ok {
+	if power, ok := iv.Demand(); ok {
 		dst = append(dst, ", demand "...)
-		dst = strconv.AppendFloat(dst, watts/1000, 'f', 1, 64)
+		dst = strconv.AppendFloat(dst, power.Kilowatts(), 'f', 1, 64)
 		dst = append(dst, " kW"...)
 	}
 	if factor, ok := iv.PowerFactor(); ok {

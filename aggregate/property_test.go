@@ -394,25 +394,25 @@ func checkPeaks(t *testing.T, got []aggregate.Interval, totals aggregate.Totals)
 	t.Helper()
 	var in, out aggregate.Peak
 	for i := range got {
-		watts, ok := got[i].Demand()
+		power, ok := got[i].Demand()
 		if !ok {
 			continue
 		}
-		if watts > in.Watts {
-			in = aggregate.Peak{Watts: watts, Start: got[i].Start}
+		if power > in.Power {
+			in = aggregate.Peak{Power: power, Start: got[i].Start}
 		}
-		if -watts > out.Watts {
-			out = aggregate.Peak{Watts: -watts, Start: got[i].Start}
+		if -power > out.Power {
+			out = aggregate.Peak{Power: -power, Start: got[i].Start}
 		}
 	}
-	require.Equal(t, in.Watts, totals.ImportPeak.Watts)
-	require.Equal(t, out.Watts, totals.ExportPeak.Watts)
-	if in.Watts < 1<<53 && totals.ImportPeak.Start != in.Start {
+	require.Equal(t, in.Power, totals.ImportPeak.Power)
+	require.Equal(t, out.Power, totals.ExportPeak.Power)
+	if in.Power < 1<<53 && totals.ImportPeak.Start != in.Start {
 		// Demands that differ by less than a float64 tells are one and the same here.
 		i := slices.IndexFunc(got, func(iv aggregate.Interval) bool { return iv.Start == totals.ImportPeak.Start })
-		watts, ok := got[i].Demand()
+		power, ok := got[i].Demand()
 		require.True(t, ok)
-		require.Equal(t, in.Watts, watts)
+		require.Equal(t, in.Power, power)
 	}
 }
 

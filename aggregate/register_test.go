@@ -163,7 +163,7 @@ func TestCarriedElsewhere(t *testing.T) {
 	}
 	got = append(got, b.pass(960.1)...)
 	require.Equal(t, "08:00:00-08:15:00 m 2.000 kWh, demand 8.0 kW, PF 0.80 (Q1 lag), coverage 100 % [gap, carried]", lines(got[:1]))
-	require.Equal(t, aggregate.Peak{Watts: 8000, Start: b.at(0)}, b.totals().ImportPeak)
+	require.Equal(t, aggregate.Peak{Power: 8000, Start: b.at(0)}, b.totals().ImportPeak)
 }
 
 // A clock that is set back makes readings late until it has caught up. What the
@@ -185,7 +185,7 @@ func TestClockSetBack(t *testing.T) {
 		require.Equal(t, ""+
 			"08:15:00-08:30:00 m 56.375 kWh, coverage 98.8 % [gap, carried]\n"+
 			"08:30:00-08:45:00 m 11.250 kWh, demand 45.0 kW, coverage 100 %", lines(got))
-		require.Equal(t, aggregate.Peak{Watts: 45e3, Start: b.at(0)}, b.totals().ImportPeak)
+		require.Equal(t, aggregate.Peak{Power: 45e3, Start: b.at(0)}, b.totals().ImportPeak)
 		require.Equal(t, kwh-0.125-1000, b.totals().Registers.Import.KilowattHours())
 		require.EqualValues(t, 361, b.totals().Counts.Late)
 	}

@@ -36,7 +36,7 @@ func TestNewRouterNamesEveryFault(t *testing.T) {
 	_, err := aggregate.NewRouter(catalog,
 		aggregate.Metering{Name: "a", Power: "Q", Import: "P", Export: "none", ReactivePower: "X"},
 		aggregate.Metering{Name: "a", Power: "P", Rule: 7, MaxGap: -1, Registers: aggregate.Registers{Modulus: 1, MaxPower: math.NaN(), OnReset: 5}},
-		aggregate.Metering{Demand: aggregate.Demand{Interval: -1, Offset: 25 * time.Hour, Incomplete: 3}},
+		aggregate.Metering{Demand: aggregate.Demand{Interval: -1, Offset: 25 * time.Hour}},
 		aggregate.Metering{Name: "b", Power: "P", ReactivePower: "P", Import: "E", Demand: aggregate.Block(7 * time.Minute)},
 		aggregate.Metering{Name: "c", Power: "P", MaxGap: 3 * time.Minute, Demand: aggregate.Block(time.Second)},
 		aggregate.Metering{Name: "d", Power: "P", Demand: aggregate.Block(1500 * time.Millisecond)},
@@ -134,7 +134,7 @@ func TestRegisterGapIsCarried(t *testing.T) {
 		"09:00:00-09:15:00 m 1008.333 kWh, coverage 55.5 % [gap, carried]\n"+
 		"09:15:00-09:30:00 m 15.000 kWh, demand 60.0 kW, coverage 100 %", lines(got))
 	totals := b.totals()
-	require.Equal(t, aggregate.Peak{Watts: 60e3, Start: b.at(0)}, totals.ImportPeak)
+	require.Equal(t, aggregate.Peak{Power: 60e3, Start: b.at(0)}, totals.ImportPeak)
 	require.Equal(t, aggregate.WattHours(1040000), totals.Registers.Import)
 }
 
@@ -312,8 +312,8 @@ func TestPeaks(t *testing.T) {
 	b.push(power, 5430, 1000)
 	b.router.Flush(nil)
 	totals := b.totals()
-	require.Equal(t, aggregate.Peak{Watts: 7000, Start: b.at(900)}, totals.ImportPeak, "the earlier of two")
-	require.Equal(t, aggregate.Peak{Watts: 2000, Start: b.at(2700)}, totals.ExportPeak)
+	require.Equal(t, aggregate.Peak{Power: 7000, Start: b.at(900)}, totals.ImportPeak, "the earlier of two")
+	require.Equal(t, aggregate.Peak{Power: 2000, Start: b.at(2700)}, totals.ExportPeak)
 	require.Equal(t, 30*time.Second, totals.Power.Coverage.Good-5400*time.Second)
 }
 

@@ -137,9 +137,9 @@ func summarise(out io.Writer, s *site, o options) error {
 			start := int64(peak.Start)
 			want, _, _ := d.truth.PeakDemand(blockAfter(d.first, o.demand), int64(d.last), int64(o.demand))
 			bound := d.peakBound(o.demand)
-			row(d.name, "peak demand "+time.Unix(0, start).UTC().Format(time.TimeOnly), fmt.Sprintf("%.2f kW", peak.Watts/1000),
-				fmt.Sprintf("%.2f kW", want/1000), fmt.Sprintf("%+.3f kW", (peak.Watts-want)/1000),
-				fmt.Sprintf("±%.3f kW", bound/1000), math.Abs(peak.Watts-want) <= bound)
+			row(d.name, "peak demand "+time.Unix(0, start).UTC().Format(time.TimeOnly), fmt.Sprintf("%.2f kW", float64(peak.Power)/1000),
+				fmt.Sprintf("%.2f kW", want/1000), fmt.Sprintf("%+.3f kW", (float64(peak.Power)-want)/1000),
+				fmt.Sprintf("±%.3f kW", bound/1000), math.Abs(float64(peak.Power)-want) <= bound)
 		} else {
 			fmt.Fprintf(out, "%-7s peak demand: no import in a complete interval of %v\n", d.name, o.demand)
 		}
