@@ -35,66 +35,6 @@ const (
 // has reports whether any channel of d is in c.
 func (c channels) has(d channels) bool { return c&d != 0 }
 
-// The first and last instants accepted leave room for the block they fall into,
-// so that its start is known and its end is in range.
-const (
-	soonest = acquire.Instant(48 * time.Hour)
-	latest  = math.MaxInt64 - soonest
-)
-
-// tally is what one channel has gathered in one block: energy by direction (a
-// register uses in alone) and known time. What is missing is the rest.
-type tally struct {
-	in, out         int128
-	good, uncertain int64 // ns
-}
-
-func (t *tally) isZero() bool { return *t == tally{} }
-
-// cover books d ns as known with quality q.
-func (t *tally) cover(d int64, q uint8) {
-	if q == good {
-		t.good += d
-	} else {
-		t.uncertain += d
-	}
-}
-
-func (t *tally) add(u *tally) {
-	t.in = t.in.plus(u.in)
-	t.out = t.out.plus(u.out)
-	t.good += u.good
-	t.uncertain += u.uncertain
-}
-
-// The qualities of what a channel holds.
-const (
-	unknown   = uint8(acquire.Bad)
-	uncertain = uint8(acquire.Uncertain)
-	good      = uint8(acquire.Good)
-)
-
-// channel is what gauges and counters have in common: where they stand in time.
-// All time before done is decided, known or missing. What the present block has
-// gathered stays here until the channel leaves the block, so that a push touches
-// no other memory and a channel that jumps ahead displaces no open block.
-type channel struct {
-	done acquire.Instant // accounted for up to here
-	edge acquire.Instant // end of the present block: for a gauge the one that done is in, for a counter the one up to done
-	last acquire.Instant // time of the last accepted sample
-	mark acquire.Instant // watermark: nothing older will come
-
-	maxGap int64  // ns
-	meter  uint32 // index in Router.meters
-	next   ref    // next channel fed by the same point
-	slot   slot
-	held   uint8 // quality of what is held since last; unknown = nothing
-	rule   Rule
-	flags  Flags // for the block that ends at edge, like tally
-
-	tally
-}
-
 // block is one open demand interval of one meter.
 type block struct {
 	tallies [slots]tally
@@ -106,12 +46,12 @@ type block struct {
 // meter is the state of one Metering. Its open blocks form a ring: the oldest
 // ends at end and stands at ring[oldest].
 type meter struct {
+	router   *Router
 	name     string
 	index    int
 	channels channels
 	refs     [slots]ref
-	interval acquire.Instant
-	offset   acquire.Instant // 0 <= offset < interval
+	grid
 
 	open    bool // a first sample or watermark has been seen
 	began   acquire.Instant
@@ -134,15 +74,6 @@ type meter struct {
 // quarter hours.
 const silentBlocks = 96
 
-// endOf returns the end of the block [start, end) that holds t.
-func (m *meter) endOf(t acquire.Instant) acquire.Instant {
-	phase := (t - m.offset) % m.interval
-	if phase < 0 {
-		phase += m.interval
-	}
-	return t - phase + m.interval
-}
-
 func (m *meter) start() acquire.Instant { return m.end - m.interval }
 
 // begin opens the first block, which holds t.
@@ -151,7 +82,7 @@ func (r *Router) begin(m *meter, t acquire.Instant) {
 	m.end = m.endOf(t)
 	m.began = m.start()
 	if t > m.began {
-		m.note(m.slotOf(m.end), Partial)
+		m.flag(m.slotOf(m.end), Partial)
 	}
 	for _, ref := range m.refs {
 		if c := r.channel(ref); c != nil {
@@ -169,8 +100,8 @@ func (m *meter) slotOf(end acquire.Instant) *block {
 	return &m.ring[i]
 }
 
-// note adds flags to an open block, which is not empty any more.
-func (m *meter) note(b *block, flags Flags) {
+// flag adds flags to an open block, which is not empty any more.
+func (m *meter) flag(b *block, flags Flags) {
 	b.flags |= flags
 	if !b.touched {
 		b.touched = true
@@ -188,45 +119,29 @@ func (r *Router) block(m *meter, end acquire.Instant) *block {
 	return m.slotOf(end)
 }
 
-// spill moves what c gathered in its present block into the block.
-func (r *Router) spill(m *meter, c *channel) {
-	if c.tally.isZero() && c.flags == 0 {
-		return
-	}
-	b := r.block(m, c.edge)
+// book adds what c gathered in its present block to the block.
+func (m *meter) book(c *channel) {
+	b := m.router.block(m, c.edge)
 	b.tallies[c.slot].add(&c.tally)
-	m.note(b, c.flags)
+	m.flag(b, c.flags)
 	if c.flags&Carried != 0 {
 		b.carried |= 1 << c.slot
 	}
-	c.tally, c.flags = tally{}, 0
 }
 
-// turn leaves the present block of c, of which all is known, for the next.
-func (r *Router) turn(m *meter, c *channel) {
-	r.spill(m, c)
-	c.done = max(c.done, c.edge)
-	c.edge += m.interval
-}
-
-// skip moves the channel of a gauge to t; the time up to there is missing.
-func (r *Router) skip(m *meter, c *channel, t acquire.Instant) {
-	if t >= c.edge {
-		r.spill(m, c)
-		c.edge = m.endOf(t)
+// note flags the block that ends at end, or the oldest if that is closed. It
+// reports false if the block is not open yet: what is only noted must not close
+// blocks.
+func (m *meter) note(end acquire.Instant, flags Flags) bool {
+	end = max(end, m.end)
+	if end-m.end >= m.interval*acquire.Instant(len(m.ring)) {
+		return false
 	}
-	c.done = t
+	m.flag(m.slotOf(end), flags)
+	return true
 }
 
-// skipUpTo is skip for a counter, which stays in the block that ends at t: the
-// energy of a reading belongs to the time before it.
-func (r *Router) skipUpTo(m *meter, c *channel, t acquire.Instant) {
-	if t > c.edge {
-		r.spill(m, c)
-		c.edge = m.endOf(t - 1)
-	}
-	c.done = t
-}
+func (m *meter) events() *Counts { return &m.counts }
 
 // settled returns the time up to which every channel of m is decided, whatever
 // comes.
@@ -322,10 +237,10 @@ func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
 // leave takes a channel past the end of a block that closes.
 func (r *Router) leave(m *meter, ref ref, end acquire.Instant, settled bool) {
 	if ref > 0 {
-		r.leaveGauge(m, &r.gauges[ref-1], end, settled)
+		r.gauges[ref-1].leave(m, end, settled)
 		return
 	}
-	r.skipUpTo(m, &r.counters[-ref-1].channel, end)
+	r.counters[-ref-1].skipUpTo(m, end)
 }
 
 // noted reports whether a counter has flags for a block that ends by then.
@@ -345,10 +260,10 @@ func (r *Router) close(m *meter, why Flags) {
 			r.leave(m, ref, m.end, r.channelSettled(ref) >= m.end)
 		}
 		if c.edge == m.end {
-			r.turn(m, c)
+			c.turn(m)
 		}
 		if r.noted(ref, m.end) {
-			m.note(b, BadReading)
+			m.flag(b, BadReading)
 			r.counters[-ref-1].refusedIn = 0
 		}
 	}

@@ -129,9 +129,9 @@ func (g *gauge) settled() acquire.Instant {
 	return g.done
 }
 
-// observePower takes one sample of a gauge through all cases.
-func (r *Router) observePower(g *gauge, c *conversion, s *acquire.Sample) {
-	m := &r.meters[g.meter]
+// observe takes one sample, of a time that the owner admits, through all cases.
+func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
+	counts := l.events()
 	t, q := s.Time, uint8(s.Quality.Severity())
 	p := int64(noPower)
 	if q != unknown {
@@ -140,20 +140,16 @@ func (r *Router) observePower(g *gauge, c *conversion, s *acquire.Sample) {
 			p, q = noPower, unknown
 		}
 	}
-	if !r.admit(m, t) {
-		return
-	}
 	// What is said to be bad at the time of the last good sample is news: a loss.
 	lost := t == g.last && g.held != unknown && s.Quality.IsBad()
 	if t <= g.last && !lost || t < g.done || s.Quality.Has(acquire.TimeBackwards) {
 		if t == g.last && p == g.p {
-			m.counts.Duplicates++
+			counts.Duplicates++
 		} else {
-			m.counts.Late++
+			counts.Late++
 		}
 		return
 	}
-	edge := g.edge
 	gap := uint64(t-g.last) > uint64(g.maxGap)
 	switch {
 	case g.held == unknown:
@@ -163,36 +159,33 @@ func (r *Router) observePower(g *gauge, c *conversion, s *acquire.Sample) {
 			until = g.last + acquire.Instant(g.maxGap)
 		}
 		if until > g.done {
-			r.constant(m, g, g.p, until, g.held)
+			g.constant(l, g.p, until, g.held)
 		}
 	case q == unknown || gap:
 	case g.rule == Trapezoid:
-		r.linear(m, g, p, t, min(g.held, q))
+		g.linear(l, p, t, min(g.held, q))
 	default:
-		r.constant(m, g, p, t, min(g.held, q))
+		g.constant(l, p, t, min(g.held, q))
 	}
-	r.skip(m, &g.channel, t)
+	g.skip(l, t)
 	g.last, g.p, g.held = t, p, q
 	if q == unknown {
-		m.counts.Bad++
+		counts.Bad++
 	} else {
 		g.samples++
 	}
 	if s.Quality.Has(acquire.Overflow) {
 		g.flags |= Lossy
 	}
-	if g.edge != edge {
-		r.settle(m)
-	}
 }
 
 // constant books the power p from done to until, with the blocks in between.
-func (r *Router) constant(m *meter, g *gauge, p int64, until acquire.Instant, q uint8) {
+func (g *gauge) constant(l ledger, p int64, until acquire.Instant, q uint8) {
 	for g.edge <= until {
 		dt := uint64(g.edge - g.done)
 		g.flow(p, dt)
 		g.cover(int64(dt), q)
-		r.turn(m, &g.channel)
+		g.turn(l)
 	}
 	dt := uint64(until - g.done)
 	g.flow(p, dt)
@@ -202,19 +195,19 @@ func (r *Router) constant(m *meter, g *gauge, p int64, until acquire.Instant, q 
 
 // linear books the straight line from the last sample, at done, to p at t, with
 // the blocks in between.
-func (r *Router) linear(m *meter, g *gauge, p int64, t acquire.Instant, q uint8) {
-	l := newLine(g.p, p, uint64(t-g.done))
+func (g *gauge) linear(l ledger, p int64, t acquire.Instant, q uint8) {
+	straight := newLine(g.p, p, uint64(t-g.done))
 	from := g.done
 	var in, out int128 // of the line so far
 	for {
 		until := min(g.edge, t)
-		nextIn, nextOut := l.upTo(uint64(until - from))
+		nextIn, nextOut := straight.upTo(uint64(until - from))
 		g.flowQuanta(false, nextIn.sub(in))
 		g.flowQuanta(true, nextOut.sub(out))
 		in, out = nextIn, nextOut
 		g.cover(int64(until-g.done), q)
 		if until == g.edge {
-			r.turn(m, &g.channel)
+			g.turn(l)
 		} else {
 			g.done = until
 		}
@@ -286,9 +279,9 @@ func (l *line) net(u uint64) int128 {
 	return base.sub(bend)
 }
 
-// leaveGauge takes g to the end of a block that closes. A value that is held is
+// leave takes g to the end of a block that closes. A value that is held is
 // booked if the watermark vouches for it; all else is missing.
-func (r *Router) leaveGauge(m *meter, g *gauge, end acquire.Instant, settled bool) {
+func (g *gauge) leave(l ledger, end acquire.Instant, settled bool) {
 	expired := uint64(end-g.last) > uint64(g.maxGap)
 	if g.held != unknown {
 		if g.rule == HoldLeft && settled {
@@ -297,7 +290,7 @@ func (r *Router) leaveGauge(m *meter, g *gauge, end acquire.Instant, settled boo
 				until = g.last + acquire.Instant(g.maxGap)
 			}
 			if until > g.done {
-				r.constant(m, g, g.p, until, g.held)
+				g.constant(l, g.p, until, g.held)
 			}
 		}
 		if g.rule != HoldLeft || expired {
@@ -305,6 +298,6 @@ func (r *Router) leaveGauge(m *meter, g *gauge, end acquire.Instant, settled boo
 		}
 	}
 	if g.done < end {
-		r.skip(m, &g.channel, end)
+		g.skip(l, end)
 	}
 }

@@ -179,13 +179,10 @@ func (c *counter) sinceZero(x int128, from, t acquire.Instant) int128 {
 	return x
 }
 
-// observeRegister takes one sample of a register.
-func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
-	m := &r.meters[c.meter]
+// observe takes one sample, of a time that the owner admits.
+func (c *counter) observe(l ledger, s *acquire.Sample) {
+	counts := l.events()
 	t := s.Time
-	if !r.admit(m, t) {
-		return
-	}
 	q := uint8(s.Quality.Severity())
 	x, known := int128{}, false
 	if q != unknown {
@@ -196,9 +193,9 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 	restarted := s.Quality.Has(acquire.Discontinuity)
 	if t <= c.last || t < c.done || s.Quality.Has(acquire.TimeBackwards) {
 		if t == c.last && x == c.newest && known == c.readable {
-			m.counts.Duplicates++
+			counts.Duplicates++
 		} else {
-			m.counts.Late++
+			counts.Late++
 			c.restarted = c.restarted || restarted && s.Quality.Has(acquire.TimeBackwards)
 			if c.held != unknown && int64(c.last-t) > c.maxGap && c.base.cmp(x) < 0 && c.counts(x) {
 				c.setBack, c.moved = true, 0
@@ -209,28 +206,25 @@ func (r *Router) observeRegister(c *counter, s *acquire.Sample) {
 	c.last, c.newest, c.readable = t, x, known
 	switch {
 	case !known:
-		m.counts.Bad++
+		counts.Bad++
 		c.restarted = c.restarted || restarted
 	case !c.counts(x):
-		r.refuse(m, c, t)
+		c.refuse(l, t)
 		c.restarted = c.restarted || restarted
 	case restarted || c.restarted:
 		c.restarted = false
-		m.counts.Samples++
-		r.restart(m, c, x, t, q)
+		counts.Samples++
+		c.restart(l, x, t, q)
 	default:
-		m.counts.Samples++
-		r.read(m, c, x, t, q)
-	}
-	if t >= m.end {
-		r.settle(m)
+		counts.Samples++
+		c.read(l, x, t, q)
 	}
 }
 
 // read takes a reading x at t.
-func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8) {
+func (c *counter) read(l ledger, x int128, t acquire.Instant, q uint8) {
 	if c.held == unknown {
-		r.skipUpTo(m, &c.channel, t)
+		c.skipUpTo(l, t)
 		c.rebase(x, t, t, q)
 		return
 	}
@@ -240,12 +234,12 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 		_, _, before := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
 		switch {
 		case onward != certain || b == certain && before != possible:
-			r.refuse(m, c, t)
+			c.refuse(l, t)
 		case before == possible:
-			r.bearOut(m, c, t)
+			c.bearOut(l, t)
 			energy, rollover, b = next, again, certain
 		default:
-			r.confirm(m, c, t)
+			c.confirm(l, t)
 			energy, rollover, b = next, again, certain
 		}
 		c.doubtAt = 0
@@ -254,7 +248,7 @@ func (r *Router) read(m *meter, c *counter, x int128, t acquire.Instant, q uint8
 		c.doubt, c.doubtAt, c.doubtQuality = x, t, q
 		return
 	}
-	r.believe(m, c, x, t, q, energy, rollover)
+	c.believe(l, x, t, q, energy, rollover)
 }
 
 // rebase makes x, read at t, what is believed.
@@ -263,32 +257,29 @@ func (c *counter) rebase(x int128, t, moved acquire.Instant, q uint8) {
 }
 
 // believe books the step to the reading x at t.
-func (r *Router) believe(m *meter, c *counter, x int128, t acquire.Instant, q uint8, energy int128, rollover bool) {
+func (c *counter) believe(l ledger, x int128, t acquire.Instant, q uint8, energy int128, rollover bool) {
 	flags, moved := Flags(0), c.moved
 	if rollover {
-		m.counts.Rollovers++
+		l.events().Rollovers++
 		flags = Rollover
 	}
 	if !energy.isZero() {
 		moved = c.at
 	}
-	r.credit(m, c, energy, t, min(c.held, q), flags)
+	c.credit(l, energy, t, min(c.held, q), flags)
 	c.rebase(x, t, moved, q)
 }
 
 // refuse counts a reading that is not believed, as decided at t, and flags the
 // block that holds t. If that is not open yet the flag waits: such a reading must
 // not close blocks.
-func (r *Router) refuse(m *meter, c *counter, t acquire.Instant) {
-	m.counts.BadReadings++
-	for _, end := range [...]acquire.Instant{c.refusedIn, m.endOf(t)} {
+func (c *counter) refuse(l ledger, t acquire.Instant) {
+	l.events().BadReadings++
+	for _, end := range [...]acquire.Instant{c.refusedIn, l.endOf(t)} {
 		if end == 0 {
 			continue
 		}
-		end = max(end, m.end)
-		if c.refusedIn = 0; end-m.end < m.interval*acquire.Instant(len(m.ring)) {
-			m.note(m.slotOf(end), BadReading)
-		} else {
+		if c.refusedIn = 0; !l.note(end, BadReading) {
 			c.refusedIn = end
 		}
 	}
@@ -303,27 +294,27 @@ func (c *counter) inTime(t acquire.Instant) bool {
 // bearOut books the step to the reading in doubt, which the next reading, at t,
 // has borne out. If that took longer than MaxGap, watermarks may have decided the
 // time before.
-func (r *Router) bearOut(m *meter, c *counter, t acquire.Instant) {
+func (c *counter) bearOut(l ledger, t acquire.Instant) {
 	energy, rollover, _ := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
 	if c.inTime(t) {
 		if int64(t-c.at) <= c.maxGap {
-			r.believe(m, c, c.doubt, c.doubtAt, c.doubtQuality, energy, rollover)
+			c.believe(l, c.doubt, c.doubtAt, c.doubtQuality, energy, rollover)
 			return
 		}
 		t = c.doubtAt
 	}
 	flags := Flags(0)
 	if rollover {
-		m.counts.Rollovers++
+		l.events().Rollovers++
 		flags = Rollover
 	}
-	r.carry(m, c, energy, t, flags)
+	c.carry(l, energy, t, flags)
 	c.rebase(c.doubt, c.doubtAt, c.at, c.doubtQuality)
 }
 
 // confirm makes the reading in doubt the new base: the register started anew
 // before it, as the next reading, at t, has shown.
-func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) {
+func (c *counter) confirm(l ledger, t acquire.Instant) {
 	credit := int128{}
 	if c.doubt.cmp(c.base) < 0 {
 		credit = c.sinceZero(c.doubt, c.at, c.doubtAt)
@@ -331,30 +322,30 @@ func (r *Router) confirm(m *meter, c *counter, t acquire.Instant) {
 	if c.inTime(t) {
 		t = c.doubtAt
 	}
-	m.counts.Resets++
-	r.carry(m, c, credit, t, Reset)
+	l.events().Resets++
+	c.carry(l, credit, t, Reset)
 	c.rebase(c.doubt, c.doubtAt, c.doubtAt, c.doubtQuality)
 }
 
 // restart takes the reading x, before which the device says that the register
 // started anew.
-func (r *Router) restart(m *meter, c *counter, x int128, t acquire.Instant, q uint8) {
+func (c *counter) restart(l ledger, x int128, t acquire.Instant, q uint8) {
 	if c.doubtAt != 0 {
-		r.refuse(m, c, t)
+		c.refuse(l, t)
 		c.doubtAt = 0
 	}
 	if c.held == unknown {
-		r.skipUpTo(m, &c.channel, t)
+		c.skipUpTo(l, t)
 	} else {
-		m.counts.Resets++
-		r.carry(m, c, c.sinceZero(x, c.at, t), t, Reset)
+		l.events().Resets++
+		c.carry(l, c.sinceZero(x, c.at, t), t, Reset)
 	}
 	c.rebase(x, t, t, q)
 }
 
 // carry books all of energy to the block up to t, and the time as missing.
-func (r *Router) carry(m *meter, c *counter, energy int128, t acquire.Instant, flags Flags) {
-	r.skipUpTo(m, &c.channel, t)
+func (c *counter) carry(l ledger, energy int128, t acquire.Instant, flags Flags) {
+	c.skipUpTo(l, t)
 	if !energy.isZero() {
 		flags |= Carried
 	}
@@ -366,10 +357,10 @@ func (r *Router) carry(m *meter, c *counter, energy int128, t acquire.Instant, f
 // more than MaxGap, or where blocks were closed or the clock was set back
 // meanwhile, the distribution is not known and all of it goes to the block up to
 // t, as do flags.
-func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, q uint8, flags Flags) {
+func (c *counter) credit(l ledger, energy int128, t acquire.Instant, q uint8, flags Flags) {
 	whole := uint64(t - c.at)
 	if whole > uint64(c.maxGap) || c.done != c.at || c.setBack {
-		r.carry(m, c, energy, t, flags)
+		c.carry(l, energy, t, flags)
 		return
 	}
 	booked := int128{}
@@ -378,7 +369,7 @@ func (r *Router) credit(m *meter, c *counter, energy int128, t acquire.Instant, 
 		c.in = c.in.plus(upTo.sub(booked))
 		c.cover(int64(c.edge-c.done), q)
 		booked = upTo
-		r.turn(m, &c.channel)
+		c.turn(l)
 	}
 	c.in = c.in.plus(energy.sub(booked))
 	c.cover(int64(t-c.done), q)

@@ -156,7 +156,7 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 		fault(err)
 	}
 	m := &r.meters[i]
-	*m = meter{name: metering.Name, index: i}
+	*m = meter{router: r, name: metering.Name, index: i}
 	if sound {
 		m.interval = acquire.Instant(demand.Interval)
 		m.offset = (acquire.Instant(demand.Offset)%m.interval + m.interval) % m.interval
@@ -272,13 +272,22 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 		for at := r.first[s.Point]; at != 0; {
 			if at < 0 {
 				c := &r.counters[-at-1]
-				r.observeRegister(c, s)
+				if m := &r.meters[c.meter]; r.admit(m, s.Time) {
+					if c.observe(m, s); s.Time >= m.end {
+						r.settle(m)
+					}
+				}
 				at = c.next
 				continue
 			}
 			g := &r.gauges[at-1]
 			if !g.push(s) {
-				r.observePower(g, &r.conversions[at-1], s)
+				if m := &r.meters[g.meter]; r.admit(m, s.Time) {
+					edge := g.edge
+					if g.observe(m, &r.conversions[at-1], s); g.edge != edge {
+						r.settle(m)
+					}
+				}
 			}
 			at = g.next
 		}
@@ -384,7 +393,7 @@ func (r *Router) Flush(dst []Interval) []Interval {
 			if ref < 0 {
 				c := &r.counters[-ref-1]
 				if c.doubtAt != 0 {
-					r.refuse(m, c, c.doubtAt)
+					c.refuse(m, c.doubtAt)
 					c.doubtAt = 0
 				}
 				until = max(until, c.refusedIn)
