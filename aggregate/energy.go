@@ -37,6 +37,35 @@ func WattHours(n int64) Energy { return Energy{scaled(n, quantaPerWattHour)} }
 // VarHours returns the reactive energy of n var hours, exactly.
 func VarHours(n int64) ReactiveEnergy { return ReactiveEnergy{scaled(n, quantaPerWattHour)} }
 
+// Quanta returns e in quanta, as the upper and lower half of a number in two's
+// complement.
+func (e Energy) Quanta() (hi, lo uint64) { return e.quanta.hi, e.quanta.lo }
+
+// Quanta returns e in quanta, as Energy.Quanta does.
+func (e ReactiveEnergy) Quanta() (hi, lo uint64) { return e.quanta.hi, e.quanta.lo }
+
+// Quanta returns e in quanta, as Energy.Quanta does.
+func (e ApparentEnergy) Quanta() (hi, lo uint64) { return e.quanta.hi, e.quanta.lo }
+
+// EnergyOf returns the energy of that many quanta. The one number without a
+// counterpart of the other sign becomes the end of the range.
+func EnergyOf(hi, lo uint64) Energy { return Energy{symmetric(hi, lo)} }
+
+// ReactiveEnergyOf returns the reactive energy of that many quanta, as EnergyOf
+// does.
+func ReactiveEnergyOf(hi, lo uint64) ReactiveEnergy { return ReactiveEnergy{symmetric(hi, lo)} }
+
+// ApparentEnergyOf returns the apparent energy of that many quanta, as EnergyOf
+// does.
+func ApparentEnergyOf(hi, lo uint64) ApparentEnergy { return ApparentEnergy{symmetric(hi, lo)} }
+
+func symmetric(hi, lo uint64) int128 {
+	if hi == 1<<63 && lo == 0 {
+		return limit(-1)
+	}
+	return int128{hi, lo}
+}
+
 // Add returns e+f.
 func (e Energy) Add(f Energy) Energy { return Energy{e.quanta.plus(f.quanta)} }
 
