@@ -202,19 +202,6 @@ func (iv *Interval) demand() (int128, bool) {
 	return account.Net().quanta, true
 }
 
-// PowerFactor returns the power factor of the interval, from the net energies of
-// Active and Reactive. It reports false where it is undefined: no flow at all, or
-// an account that is absent, does not cover the whole interval, or holds energy
-// that is Carried.
-func (iv *Interval) PowerFactor() (PowerFactor, bool) {
-	net, ok := iv.demand()
-	reactive, basis := iv.Reactive()
-	if !ok || !reactive.Coverage.Full() || basis == FromRegisters && iv.carried.has(reactiveImportRegister|reactiveExportRegister) {
-		return PowerFactor{}, false
-	}
-	return NewPowerFactor(Energy{net}.KilowattHours(), reactive.Net().KilovarHours())
-}
-
 // Coverage returns the coverage of the account that Active chooses, or of
 // Reactive if the meter has no active channel.
 func (iv *Interval) Coverage() Coverage {
