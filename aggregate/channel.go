@@ -50,21 +50,19 @@ const (
 // All time before done is decided, known or missing. What the present block has
 // gathered stays here until the channel leaves the block, so that a push touches
 // no other memory and a channel that jumps ahead displaces no open block.
+//
+// The order of the fields keeps what each push touches together.
 type channel struct {
-	done acquire.Instant // accounted for up to here
-	edge acquire.Instant // end of the present block: for a gauge the one that done is in, for a counter the one up to done
-	last acquire.Instant // time of the last accepted sample
-	mark acquire.Instant // watermark: nothing older will come
-
-	maxGap int64  // ns
-	meter  uint32 // index in Router.meters
-	next   ref    // next channel fed by the same point
+	last   acquire.Instant // time of the last accepted sample
+	maxGap int64           // ns
+	tally                  // of the present block
+	done   acquire.Instant // accounted for up to here
+	edge   acquire.Instant // end of the present block: for a gauge the one that done is in, for a counter the one up to done
+	mark   acquire.Instant // watermark: nothing older will come
+	meter  uint32          // index in Router.meters
+	flags  Flags           // for the present block
+	held   uint8           // quality of what is held since last; unknown = nothing
 	slot   slot
-	held   uint8 // quality of what is held since last; unknown = nothing
-	rule   Rule
-	flags  Flags // for the block that ends at edge, like tally
-
-	tally
 }
 
 // grid cuts time into blocks of one length.

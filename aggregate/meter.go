@@ -199,7 +199,7 @@ func (r *Router) leap(m *meter, until acquire.Instant, why Flags) bool {
 		if c == nil {
 			continue
 		}
-		holds := ref > 0 && c.held != unknown && c.rule == HoldLeft
+		holds := ref > 0 && c.held != unknown && r.gauges[ref-1].rule() == HoldLeft
 		if holds || c.flags != 0 || !c.tally.isZero() {
 			until = min(until, c.edge-m.interval)
 		}

@@ -42,54 +42,108 @@ func (r Rule) String() string {
 }
 
 // gauge integrates the power samples of one channel. It is 128 bytes, two cache
-// lines, and the common push touches nothing else.
+// lines, and the common push touches the first alone. That is why a run of good
+// samples is covered lazily: while limit is armed all time from done to last is
+// good and not yet counted, which rest makes up for. Whoever reads done, or
+// changes it, edge or held, calls rest before and arm after.
 type gauge struct {
+	p      int64           // µW, the value of the last sample, or noPower
+	factor float64         // µW in one unit of the point, NaN if no float64 is that exactly
+	limit  acquire.Instant // samples before it and within maxGap of last are common; disarmed = none is
+	taken  uint64          // 4 × samples accepted + rule
 	channel
-	p       int64   // µW, the value of the last sample, or noPower
-	samples uint64  // accepted
-	factor  float64 // µW in one unit of the point, NaN if no float64 is that exactly
 }
 
 // noPower stands for a sample without a value; no power is that low.
 const noPower = math.MinInt64
 
-// push integrates up to s. It does the common case, a good float64 within MaxGap
-// and the present block, and reports false, with nothing done, for all others.
-func (g *gauge) push(s *acquire.Sample) bool {
-	const special = acquire.TimeBackwards | acquire.Overflow
-	x, plain := s.Value.Float64()
-	if !plain || !s.Quality.IsGood() || s.Quality.Flags()&special != 0 {
-		return false
+// disarmed is before all times: every sample takes the long way.
+const disarmed = acquire.Instant(math.MinInt64)
+
+func newGauge(c channel, conv conversion, rule Rule) gauge {
+	return gauge{p: noPower, factor: conv.factor, limit: disarmed, taken: uint64(rule), channel: c}
+}
+
+func (g *gauge) rule() Rule { return Rule(g.taken & 3) }
+
+func (g *gauge) samples() uint64 { return g.taken >> 2 }
+
+// rest counts the time that is known to be good and not counted yet.
+func (g *gauge) rest() {
+	if g.limit != disarmed {
+		g.good += int64(g.last - g.done)
+		g.done = g.last
 	}
-	t := s.Time
-	if t <= g.done || t >= g.edge || int64(t-g.last) > g.maxGap || g.held == unknown {
+}
+
+// arm lets samples take the short way if the state allows it.
+func (g *gauge) arm() {
+	g.limit = disarmed
+	if g.held == good && g.done == g.last {
+		g.limit = g.edge
+	}
+}
+
+// plain are the bits of a quality that decide whether a sample is common.
+const plain = acquire.Quality(3) | acquire.Quality(acquire.TimeBackwards|acquire.Overflow)<<8
+
+// push integrates up to t, where the value is x. It does the common case, a good
+// sample within maxGap and the present block, and reports false, with nothing
+// done, for all others.
+func (g *gauge) push(t acquire.Instant, x float64, q acquire.Quality) bool {
+	dt := uint64(t - g.last)
+	if t >= g.limit || dt-1 >= uint64(g.maxGap) || q&plain != acquire.Good {
 		return false
 	}
 	p, ok := round(float64(x * g.factor))
 	if !ok {
 		return false
 	}
-	dt := uint64(t - g.done)
-	from, flow := g.p, 2*dt
-	switch g.rule {
+	flow, dt2 := g.p, 2*dt
+	switch Rule(g.taken & 3) {
 	case HoldLeft:
 	case Trapezoid:
 		if g.p^p < 0 {
-			return false
+			g.cross(p, dt)
+			g.last, g.p = t, p
+			g.taken += 4
+			return true
 		}
-		from, flow = g.p+p, dt
+		flow, dt2 = g.p+p, dt
 	default:
-		from = p
+		flow = p
 	}
-	if from >= 0 {
-		g.in = g.in.add(product(uint64(from), flow))
+	if flow >= 0 {
+		g.in = g.in.add(product(uint64(flow), dt2))
 	} else {
-		g.out = g.out.add(product(-uint64(from), flow))
+		g.out = g.out.add(product(-uint64(flow), dt2))
 	}
-	g.cover(int64(dt), g.held) // that of the worse end
-	g.done, g.last, g.p, g.held = t, t, p, good
-	g.samples++
+	g.last, g.p = t, p
+	g.taken += 4
 	return true
+}
+
+// cross books the straight line from g.p to p, of another sign, within the
+// present block.
+func (g *gauge) cross(p int64, dt uint64) {
+	straight := newLine(g.p, p, dt)
+	in, out := straight.upTo(dt)
+	g.in, g.out = g.in.add(in), g.out.add(out)
+}
+
+// number returns v as a float64 where that is exact.
+func number(v acquire.Value) (float64, bool) {
+	if x, ok := v.Float64(); ok {
+		return x, true
+	}
+	const most = 1 << 53
+	if i, ok := v.Int64(); ok && -most <= i && i <= most {
+		return float64(i), true
+	}
+	if u, ok := v.Uint64(); ok && u <= most {
+		return float64(u), true
+	}
+	return 0, false
 }
 
 // round returns the integer nearest to x, ties to even. x is a product that is
@@ -123,7 +177,8 @@ func (t *tally) flowQuanta(out bool, n int128) {
 
 // settled returns the time up to which g is decided, whatever comes.
 func (g *gauge) settled() acquire.Instant {
-	if g.held == unknown || g.rule == HoldLeft || g.mark > g.last && uint64(g.mark-g.last) > uint64(g.maxGap) {
+	g.rest()
+	if g.held == unknown || g.rule() == HoldLeft || g.mark > g.last && uint64(g.mark-g.last) > uint64(g.maxGap) {
 		return max(g.done, g.mark)
 	}
 	return g.done
@@ -131,6 +186,7 @@ func (g *gauge) settled() acquire.Instant {
 
 // observe takes one sample, of a time that the owner admits, through all cases.
 func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
+	g.rest()
 	counts := l.events()
 	t, q := s.Time, uint8(s.Quality.Severity())
 	p := int64(noPower)
@@ -153,7 +209,7 @@ func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
 	gap := uint64(t-g.last) > uint64(g.maxGap)
 	switch {
 	case g.held == unknown:
-	case g.rule == HoldLeft:
+	case g.rule() == HoldLeft:
 		until := t
 		if gap {
 			until = g.last + acquire.Instant(g.maxGap)
@@ -162,7 +218,7 @@ func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
 			g.constant(l, g.p, until, g.held)
 		}
 	case q == unknown || gap:
-	case g.rule == Trapezoid:
+	case g.rule() == Trapezoid:
 		g.linear(l, p, t, min(g.held, q))
 	default:
 		g.constant(l, p, t, min(g.held, q))
@@ -172,11 +228,12 @@ func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
 	if q == unknown {
 		counts.Bad++
 	} else {
-		g.samples++
+		g.taken += 4
 	}
 	if s.Quality.Has(acquire.Overflow) {
 		g.flags |= Lossy
 	}
+	g.arm()
 }
 
 // constant books the power p from done to until, with the blocks in between.
@@ -282,9 +339,11 @@ func (l *line) net(u uint64) int128 {
 // leave takes g to the end of a block that closes. A value that is held is
 // booked if the watermark vouches for it; all else is missing.
 func (g *gauge) leave(l ledger, end acquire.Instant, settled bool) {
+	g.rest()
+	g.limit = disarmed
 	expired := uint64(end-g.last) > uint64(g.maxGap)
 	if g.held != unknown {
-		if g.rule == HoldLeft && settled {
+		if g.rule() == HoldLeft && settled {
 			until := end
 			if expired {
 				until = g.last + acquire.Instant(g.maxGap)
@@ -293,7 +352,7 @@ func (g *gauge) leave(l ledger, end acquire.Instant, settled bool) {
 				g.constant(l, g.p, until, g.held)
 			}
 		}
-		if g.rule != HoldLeft || expired {
+		if g.rule() != HoldLeft || expired {
 			g.held = unknown
 		}
 	}

@@ -15,11 +15,12 @@ import (
 func BenchmarkGaugePush(b *testing.B) {
 	for _, rule := range []Rule{HoldLeft, Trapezoid, MeanOverPast} {
 		b.Run(rule.String(), func(b *testing.B) {
-			g := gauge{channel: channel{maxGap: 60e9, edge: math.MaxInt64, held: good, rule: rule}, factor: 1e6}
-			s := acquire.Sample{Time: 1, Value: acquire.Float64(1000), Quality: acquire.Good}
+			g := newGauge(channel{maxGap: 60e9, edge: math.MaxInt64, held: good}, conversion{factor: 1e6}, rule)
+			g.arm()
+			at := acquire.Instant(0)
 			for b.Loop() {
-				s.Time += 1e6
-				if !g.push(&s) {
+				at += 1e6
+				if !g.push(at, 1000, acquire.Good) {
 					b.Fatal("not the common case")
 				}
 			}

@@ -50,8 +50,11 @@ type Metering struct {
 	Demand    Demand        // how time is cut into intervals; zero = 15 minutes
 }
 
-// ref refers to a channel: n > 0 to gauges[n-1], n < 0 to counters[-n-1].
+// ref refers to a channel: n > 0 to gauges[n-1], n < 0 to counters[-n-1]. From fan
+// on it refers to several, listed in fans from n-fan up to a zero.
 type ref int32
+
+const fan ref = 1 << 30
 
 // Router takes samples in the order of their arrival to the meters they belong
 // to and yields the intervals of each. See the package comment for the model.
@@ -60,7 +63,8 @@ type ref int32
 // sample times and watermarks alone. Make one with NewRouter; the zero Router
 // has no meters and yields nothing.
 type Router struct {
-	first       []ref // by PointID
+	routes      []ref // by PointID
+	fans        []ref
 	gauges      []gauge
 	conversions []conversion // of the gauges
 	counters    []counter
@@ -86,7 +90,7 @@ func NewRouter(c *acquire.Catalog, meters ...Metering) (*Router, error) {
 		return nil, errors.New("aggregate: no meters")
 	}
 	r := &Router{
-		first:  make([]ref, c.Len()+1),
+		routes: make([]ref, c.Len()+1),
 		meters: make([]meter, len(meters)),
 		byName: make(map[string]int, len(meters)),
 	}
@@ -210,12 +214,9 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	if err != nil {
 		return fmt.Errorf("cannot be counted: %w", err)
 	}
-	if int(id) >= len(r.first) { // defined since NewRouter began
-		r.first = append(r.first, make([]ref, int(id)+1-len(r.first))...)
-	}
-	ch := channel{maxGap: int64(metering.MaxGap), meter: uint32(m.index), next: r.first[id], slot: s, rule: metering.Rule}
+	ch := channel{maxGap: int64(metering.MaxGap), meter: uint32(m.index), slot: s}
 	if want.role == acquire.Gauge {
-		r.gauges = append(r.gauges, gauge{channel: ch, factor: conv.factor})
+		r.gauges = append(r.gauges, newGauge(ch, conv, metering.Rule))
 		r.conversions = append(r.conversions, conv)
 		m.refs[s] = ref(len(r.gauges))
 	} else {
@@ -226,15 +227,36 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 		r.counters = append(r.counters, n)
 		m.refs[s] = -ref(len(r.counters))
 	}
-	r.first[id] = m.refs[s]
+	r.route(id, m.refs[s])
 	return nil
+}
+
+// route adds a channel to those that a point feeds.
+func (r *Router) route(id acquire.PointID, to ref) {
+	if int(id) >= len(r.routes) { // defined since NewRouter began
+		r.routes = append(r.routes, make([]ref, int(id)+1-len(r.routes))...)
+	}
+	at := r.routes[id]
+	if at == 0 {
+		r.routes[id] = to
+		return
+	}
+	others := []ref{at}
+	if at >= fan {
+		others = r.fans[at-fan:]
+		others = others[:slices.Index(others, 0)]
+	}
+	r.routes[id] = fan + ref(len(r.fans))
+	r.fans = append(append(append(r.fans, to), others...), 0)
 }
 
 // channel returns what ref refers to, nil for none.
 func (r *Router) channel(ref ref) *channel {
 	switch {
 	case ref > 0:
-		return &r.gauges[ref-1].channel
+		g := &r.gauges[ref-1]
+		g.rest()
+		return &g.channel
 	case ref < 0:
 		return &r.counters[-ref-1].channel
 	}
@@ -266,34 +288,50 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	samples := b.Samples
 	for i := range samples {
 		s := &samples[i]
-		if s.Point >= acquire.PointID(len(r.first)) {
+		if s.Point >= acquire.PointID(len(r.routes)) {
 			continue
 		}
-		for at := r.first[s.Point]; at != 0; {
-			if at < 0 {
-				c := &r.counters[-at-1]
-				if m := &r.meters[c.meter]; r.admit(m, s.Time) {
-					if c.observe(m, s); s.Time >= m.end {
-						r.settle(m)
-					}
-				}
-				at = c.next
+		at := r.routes[s.Point]
+		if at > 0 && at < fan {
+			if x, ok := s.Value.Float64(); ok && r.gauges[at-1].push(s.Time, x, s.Quality) {
 				continue
 			}
-			g := &r.gauges[at-1]
-			if !g.push(s) {
-				if m := &r.meters[g.meter]; r.admit(m, s.Time) {
-					edge := g.edge
-					if g.observe(m, &r.conversions[at-1], s); g.edge != edge {
-						r.settle(m)
-					}
-				}
-			}
-			at = g.next
 		}
+		r.take(at, s)
 	}
 	r.pass(b.Watermark, b.Points)
 	return r.finish()
+}
+
+// take gives s to all channels that at refers to.
+func (r *Router) take(at ref, s *acquire.Sample) {
+	switch {
+	case at >= fan:
+		for _, one := range r.fans[at-fan:] {
+			if one == 0 {
+				return
+			}
+			r.take(one, s)
+		}
+	case at > 0:
+		g := &r.gauges[at-1]
+		if x, ok := number(s.Value); ok && g.push(s.Time, x, s.Quality) {
+			return
+		}
+		if m := &r.meters[g.meter]; r.admit(m, s.Time) {
+			edge := g.edge
+			if g.observe(m, &r.conversions[at-1], s); g.edge != edge {
+				r.settle(m)
+			}
+		}
+	case at < 0:
+		c := &r.counters[-at-1]
+		if m := &r.meters[c.meter]; r.admit(m, s.Time) {
+			if c.observe(m, s); s.Time >= m.end {
+				r.settle(m)
+			}
+		}
+	}
 }
 
 // finish hands out what the call in progress has closed, oldest first.
@@ -324,13 +362,19 @@ func (r *Router) admit(m *meter, t acquire.Instant) bool {
 func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
 	if watermark >= soonest && watermark <= latest && watermark >= r.earliest {
 		for _, id := range points {
-			if id >= acquire.PointID(len(r.first)) {
+			if id >= acquire.PointID(len(r.routes)) {
 				continue
 			}
-			for at := r.first[id]; at != 0; {
-				c := r.channel(at)
-				r.passChannel(c, watermark)
-				at = c.next
+			at := r.routes[id]
+			if at < fan {
+				r.passChannel(at, watermark)
+				continue
+			}
+			for _, one := range r.fans[at-fan:] {
+				if one == 0 {
+					break
+				}
+				r.passChannel(one, watermark)
 			}
 		}
 	} else if !r.behind {
@@ -353,7 +397,11 @@ func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
 	}
 }
 
-func (r *Router) passChannel(c *channel, watermark acquire.Instant) {
+func (r *Router) passChannel(at ref, watermark acquire.Instant) {
+	c := r.channel(at)
+	if c == nil {
+		return
+	}
 	c.mark = max(c.mark, watermark)
 	m := &r.meters[c.meter]
 	if !m.open {
