@@ -17,6 +17,9 @@ func Between(from, to Unit) (Converter, error) {
 	if !from.Valid() || !to.Valid() || from.Kind() != to.Kind() {
 		return Converter{}, &KindError{From: from, To: to}
 	}
+	if from.Kind() == Temperature || nano(from) || nano(to) {
+		return Converter{}, fmt.Errorf("units: %v to %v: %w", from, to, ErrRange)
+	}
 	f, t := table[from], table[to]
 	num, den, ok := product(f.num, f.den, t.den, t.num)
 	if !ok {
