@@ -3,6 +3,7 @@ package aggregate
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -99,36 +100,70 @@ func (g *gauge) push(t acquire.Instant, x float64, q acquire.Quality) bool {
 	if !ok {
 		return false
 	}
-	flow, dt2 := g.p, 2*dt
+	flow := g.p
 	switch Rule(g.taken & 3) {
 	case HoldLeft:
+		dt *= 2
 	case Trapezoid:
 		if g.p^p < 0 {
-			g.cross(p, dt)
-			g.last, g.p = t, p
-			g.taken += 4
-			return true
+			return false
 		}
-		flow, dt2 = g.p+p, dt
+		flow += p
 	default:
 		flow = p
+		dt *= 2
 	}
 	if flow >= 0 {
-		g.in = g.in.add(product(uint64(flow), dt2))
+		g.in = g.in.add(product(uint64(flow), dt))
 	} else {
-		g.out = g.out.add(product(-uint64(flow), dt2))
+		g.out = g.out.add(product(-uint64(flow), dt))
 	}
 	g.last, g.p = t, p
 	g.taken += 4
 	return true
 }
 
-// cross books the straight line from g.p to p, of another sign, within the
-// present block.
-func (g *gauge) cross(p int64, dt uint64) {
-	straight := newLine(g.p, p, dt)
-	in, out := straight.upTo(dt)
-	g.in, g.out = g.in.add(in), g.out.add(out)
+// pushCrossing is push for a straight line that crosses zero.
+func (g *gauge) pushCrossing(t acquire.Instant, x float64, q acquire.Quality) bool {
+	dt := uint64(t - g.last)
+	if t >= g.limit || dt-1 >= uint64(g.maxGap) || q&plain != acquire.Good || g.rule() != Trapezoid {
+		return false
+	}
+	p, ok := round(float64(x * g.factor))
+	if !ok || g.p^p >= 0 {
+		return false
+	}
+	first, second := uint64(g.p), -uint64(p)
+	if g.p < 0 {
+		first, second = -uint64(g.p), uint64(p)
+	}
+	before := triangle(first, second, dt)
+	// What is after the crossing is the whole less what is before, so that nothing
+	// is lost in rounding.
+	after := scaled(int64(second-first), dt).add(before)
+	if g.p < 0 {
+		before, after = after, before
+	}
+	g.in, g.out = g.in.add(before), g.out.add(after)
+	g.last, g.p = t, p
+	g.taken += 4
+	return true
+}
+
+// triangle returns first²·dt/(first+second), rounded to nearest, halves up: the
+// quanta of the line that falls from first over dt ns to -second, up to where it
+// crosses zero.
+func triangle(first, second, dt uint64) int128 {
+	whole := first + second
+	if hi, area := bits.Mul64(first, dt); hi == 0 {
+		high, low := bits.Mul64(area, first) // high < first: the quotient fits
+		q, r := bits.Div64(high, low, whole)
+		if r >= whole-r {
+			return int128{0, q}.add(int128{0, 1})
+		}
+		return int128{0, q}
+	}
+	return product(first, dt).shareRounded(first, whole)
 }
 
 // number returns v as a float64 where that is exact.
@@ -154,7 +189,7 @@ func round(x float64) (int64, bool) {
 	y := x + shift
 	n := int64(math.Float64bits(y) - math.Float64bits(shift))
 	rest := x - (y - shift)
-	return n, rest < 0.5 && rest > -0.5 && -most <= n && n < most
+	return n, rest*rest < 0.25 && uint64(n)+most < 2*most
 }
 
 // flow books the constant power p over dt ns.
@@ -289,9 +324,7 @@ func newLine(p1, p2 int64, dt uint64) line {
 		l.first, l.second, l.turned = -p1, -p2, true
 	}
 	if l.second < 0 {
-		// The triangle before the crossing is first²·dt/(first-second). What is
-		// after it is the whole less this, so that nothing is lost in rounding.
-		l.forward = product(uint64(l.first), dt).shareRounded(uint64(l.first), uint64(l.first)+uint64(-l.second))
+		l.forward = triangle(uint64(l.first), uint64(-l.second), dt)
 	} else {
 		l.forward = product(uint64(l.first)+uint64(l.second), dt)
 	}

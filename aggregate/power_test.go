@@ -17,6 +17,7 @@ func BenchmarkGaugePush(b *testing.B) {
 		b.Run(rule.String(), func(b *testing.B) {
 			g := newGauge(channel{maxGap: 60e9, edge: math.MaxInt64, held: good}, conversion{factor: 1e6}, rule)
 			g.arm()
+			g.p = 1
 			at := acquire.Instant(0)
 			for b.Loop() {
 				at += 1e6

@@ -315,7 +315,7 @@ func (r *Router) take(at ref, s *acquire.Sample) {
 		}
 	case at > 0:
 		g := &r.gauges[at-1]
-		if x, ok := number(s.Value); ok && g.push(s.Time, x, s.Quality) {
+		if x, ok := number(s.Value); ok && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
 			return
 		}
 		if m := &r.meters[g.meter]; r.admit(m, s.Time) {
