@@ -242,6 +242,7 @@ func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
 		return
 	}
 	gap := uint64(t-g.last) > uint64(g.maxGap)
+	g.limit = disarmed // booking may look at this very channel
 	switch {
 	case g.held == unknown:
 	case g.rule() == HoldLeft:
