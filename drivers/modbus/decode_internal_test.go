@@ -187,7 +187,7 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzAnswer feeds any bytes as the answer to a request.
 func FuzzAnswer(f *testing.F) {
-	fr := newFramer(1)
+	fr := newFramer(MBAP, 1)
 	blocks := plan([]member{{1, Point{At: Input(0), Type: Float32}}, {2, Point{At: Coil(3), Type: Bool}}},
 		func(t Table) int { return t.limit() }, 10)
 	for _, b := range blocks {
@@ -197,7 +197,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte{0, 2, 0, 0, 0, 3, 1, 0x84, 2})
 	f.Add([]byte{0, 1, 0, 0, 0, 7})
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		n, err := split(stream)
+		_, n, err := MBAP.split(stream)
 		if err != nil || n == 0 {
 			return
 		}
@@ -225,7 +225,7 @@ func FuzzAnswer(f *testing.F) {
 // TestSpecificationExamples decodes the worked examples of the Modbus
 // Application Protocol V1.1b3, sections 6.1 to 6.4.
 func TestSpecificationExamples(t *testing.T) {
-	fr := newFramer(17)
+	fr := newFramer(MBAP, 17)
 	for _, c := range []struct {
 		name    string
 		at      Address
@@ -265,7 +265,7 @@ func frame(transaction []byte, unit byte, pdu string) []byte {
 }
 
 func TestAnswersThatDoNotFit(t *testing.T) {
-	fr := newFramer(1)
+	fr := newFramer(MBAP, 1)
 	b := &block{at: Holding(0), count: 2}
 	request, err := fr.request(b)
 	require.NoError(t, err)
@@ -283,7 +283,7 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 		{"fewer registers", "answer with byte count 2, want 4", frame(id, 1, "03 02 00 01")},
 		{"more registers", "answer with byte count 6, want 4", frame(id, 1, "03 06 00 01 00 02 00 03")},
 		{"lying byte count", "answer with data length 2, want 4", frame(id, 1, "03 04 00 01")},
-		{"no byte count", "answer with frame length 8, want 13", frame(id, 1, "03")},
+		{"no byte count", "answer with frame length 8, want 9", frame(id, 1, "03")},
 		{"transaction", "answer with transaction id 65535, want 1", frame([]byte{255, 255}, 1, "03 04 00 01 00 02")},
 	} {
 		data, err := fr.data(b, request, c.answer)
@@ -343,7 +343,7 @@ func randomMembers(seed uint64) []member {
 }
 
 func TestDecodeAllocs(t *testing.T) {
-	fr := newFramer(1)
+	fr := newFramer(MBAP, 1)
 	var members []member
 	for i := range 62 {
 		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32}})

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"net"
 	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,14 +55,15 @@ func FuzzLink(f *testing.F) {
 	f.Add(answer(1, 2)[:17], byte(3))        // cut
 	f.Add([]byte("HTTP/1.1 400"), byte(255)) // not Modbus
 	f.Fuzz(func(t *testing.T, recorded []byte, portion byte) {
-		var transactions atomic.Uint32
+		bus := newBus(BusConfig{Dial: func(context.Context) (net.Conn, error) { return nil, nil }, Now: time.Now}, false)
+		bus.transactions.Store(0)
 		c := &tape{recorded: recorded, portion: max(1, int(portion))}
-		l := &link{conn: c, trace: &Trace{}, now: time.Now, transactions: &transactions}
+		l, who := newLink(bus, c), &caller{}
 		request := make([]byte, 12)
-		for n := uint16(1); l.broken == nil && c.read < len(recorded); n++ {
-			late := l.counts.late
-			frame, _, err := l.exchange(context.Background(), request, time.Second)
-			require.LessOrEqual(t, l.counts.late-late, uint64(maxForeign))
+		for n := uint16(1); l.failure() == nil && c.read < len(recorded); n++ {
+			late := who.counts.late
+			frame, _, err := l.exchange(context.Background(), who, request, time.Second)
+			require.LessOrEqual(t, who.counts.late-late, uint64(maxForeign))
 			require.Equal(t, n, binary.BigEndian.Uint16(request))
 			if err != nil {
 				require.Nil(t, frame)
@@ -75,6 +75,6 @@ func FuzzLink(f *testing.F) {
 			require.Equal(t, n, binary.BigEndian.Uint16(frame))
 			require.LessOrEqual(t, len(frame), maxFrame)
 		}
-		assert.EqualValues(t, transactions.Load(), l.counts.requests)
+		assert.EqualValues(t, bus.transactions.Load(), who.counts.requests)
 	})
 }

@@ -3,6 +3,7 @@ package modbus
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -18,23 +18,37 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultPort           = "502" // assigned to Modbus by IANA
-	DefaultInterval       = time.Second
-	DefaultTimeout        = time.Second
-	DefaultConnectTimeout = 5 * time.Second
-	DefaultMaxTimeouts    = 3
+	DefaultInterval    = time.Second
+	DefaultTimeout     = time.Second
+	DefaultMaxTimeouts = 3
 )
 
 // Config says which values to read from which device. It is given by value;
-// every field but Catalog, Points and Address or Dial has a default.
+// every field but Catalog, Points and what leads to the device has a default.
+//
+// A device that has its connection to itself is reached by Address, Serial or
+// Dial, with the fields beside them; see BusConfig for what each means. Devices
+// that share one are given the same Bus instead.
 type Config struct {
 	// Name identifies the source in errors and statistics. Default: address and
 	// unit, such as "192.0.2.10:502/1", or "modbus/1" without an address.
 	Name string
-	// Address is the device's host and port; without a port, 502.
+	// Address is the device's host and port; without a port, 502, or 802 with TLS.
 	Address string
+	// Serial is a serial port, in place of Address.
+	Serial Serial
+	// Framing is MBAP, RTU or ASCII. Default: MBAP, and RTU on a serial port.
+	Framing Framing
+	// UDP sends each request in a datagram of its own.
+	UDP bool
+	// TLS, if it is not nil, secures the connection. It is cloned.
+	TLS *tls.Config
+	// Bus is a connection shared with other sources, in place of all of the above,
+	// of Dial and of ConnectTimeout, Now and Trace.
+	Bus *Bus
 	// Unit is the unit id that requests carry. A device reached directly often
-	// ignores it; behind a gateway it selects the device.
+	// ignores it; behind a gateway or on a serial line, where it is not 0, it selects
+	// the device.
 	Unit byte
 	// Catalog is where the points are defined.
 	Catalog *acquire.Catalog
@@ -63,6 +77,10 @@ type Config struct {
 	// gap is not asked for that gap again.
 	MaxGap int
 
+	// Release closes the connection after each poll and makes it again for the next,
+	// for devices that serve one client at a time.
+	Release bool
+
 	// Dial makes the connection in place of a TCP connection to Address. It must
 	// return when its context ends, and the connection must keep its deadlines,
 	// as those of package net and crypto/tls do.
@@ -75,26 +93,14 @@ type Config struct {
 	Trace Trace
 }
 
-// Trace is a set of functions called with each frame; nil ones are left out.
-// They run in the middle of the exchange, and must return at once and neither
-// keep nor change the frame.
-type Trace struct {
-	Sent     func(frame []byte) // about to be written
-	Received func(frame []byte) // complete, before any check of its content
-}
-
-// Source reads one unit of a Modbus/TCP device at a fixed interval. It is safe
+// Source reads one unit of a device at a fixed interval. It is safe
 // for concurrent use.
 type Source struct {
 	cfg    Config
+	bus    *Bus
 	points []acquire.PointID
 	framer framer
 	tally  acquire.Tally
-
-	// transactions holds the id of the latest request of any stream. Ids go on
-	// from stream to stream, so that an answer that a gateway owes to a former
-	// connection and sends on the next one is known by its id.
-	transactions atomic.Uint32
 
 	mu     sync.Mutex
 	blocks []*block // the plan as learnt so far; blocks are never changed
@@ -110,12 +116,11 @@ var (
 // point that the catalog refuses; the others stay defined. Nothing is sent:
 // connecting is left to Open.
 func NewSource(cfg Config) (*Source, error) {
-	cfg, err := cfg.checked()
+	cfg, bus, err := cfg.checked()
 	if err != nil {
 		return nil, fmt.Errorf("modbus: %w", err)
 	}
-	s := &Source{cfg: cfg, framer: newFramer(cfg.Unit)}
-	s.transactions.Store(uint32(cfg.Now().UnixMicro())) // not where the process before began
+	s := &Source{cfg: cfg, bus: bus, framer: newFramer(bus.cfg.Framing, cfg.Unit)}
 	var (
 		faults  []error
 		members []member
@@ -136,30 +141,12 @@ func NewSource(cfg Config) (*Source, error) {
 	return s, nil
 }
 
-// checked returns c with its defaults filled in, or everything wrong with it.
-func (c Config) checked() (Config, error) {
-	var faults []error
+// checked returns c with its defaults filled in and its bus, or everything wrong
+// with it.
+func (c Config) checked() (Config, *Bus, error) {
+	bus, faults := c.connection()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
-	switch {
-	case c.Address == "" && c.Dial == nil:
-		fault("no address")
-	case c.Address != "":
-		host, port, err := net.SplitHostPort(c.Address)
-		if err != nil { // no port: a name, an IPv4 address, or an IPv6 address with or without brackets
-			host, port = c.Address, DefaultPort
-			if h := len(host); h >= 2 && host[0] == '[' && host[h-1] == ']' {
-				host = host[1 : h-1]
-			}
-		}
-		if host == "" || port == "" {
-			fault("address %q lacks a host or a port", c.Address)
-		}
-		if n, err := strconv.Atoi(port); err == nil && (n < 1 || n > 1<<16-1) {
-			fault("port of address %q is not within 1 to 65535", c.Address)
-		}
-		c.Address = net.JoinHostPort(host, port)
-	}
 	if c.Catalog == nil {
 		fault("no catalog")
 	}
@@ -189,7 +176,6 @@ func (c Config) checked() (Config, error) {
 		zero  time.Duration
 	}{
 		{"timeout", &c.Timeout, DefaultTimeout},
-		{"connect timeout", &c.ConnectTimeout, DefaultConnectTimeout},
 	} {
 		*d.value = cmp.Or(*d.value, d.zero)
 		if *d.value < 0 {
@@ -223,23 +209,38 @@ func (c Config) checked() (Config, error) {
 		c.MaxGap = 0
 	}
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
-	if c.Name == "" {
-		c.Name = cmp.Or(c.Address, "modbus") + "/" + strconv.Itoa(int(c.Unit))
-	}
-	if c.Dial == nil {
-		address := c.Address
-		c.Dial = func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", address)
-		}
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, errors.Join(faults...)
+	if bus == nil {
+		return c, nil, errors.Join(faults...)
+	}
+	c.Name = cmp.Or(c.Name, bus.cfg.Name+"/"+strconv.Itoa(int(c.Unit)))
+	c.Now = bus.cfg.Now
+	return c, bus, errors.Join(faults...)
+}
+
+// connection returns the bus of c, nil if what leads to it is wrong.
+func (c Config) connection() (*Bus, []error) {
+	own := BusConfig{
+		Address: c.Address, Serial: c.Serial, Framing: c.Framing, UDP: c.UDP, TLS: c.TLS, Dial: c.Dial,
+		ConnectTimeout: c.ConnectTimeout, Now: c.Now, Trace: c.Trace,
+	}
+	var faults []error
+	bus := c.Bus
+	if bus == nil {
+		if own, faults = own.checked(); len(faults) > 0 {
+			return nil, faults
+		}
+		bus = newBus(own, false)
+	} else if own.Address != "" || own.Serial != (Serial{}) || own.Framing != MBAP || own.UDP || own.TLS != nil ||
+		own.Dial != nil || own.ConnectTimeout != 0 || own.Now != nil || own.Trace.Sent != nil || own.Trace.Received != nil {
+		faults = append(faults, errors.New("a Bus leaves no room for a connection, clock or trace of its own"))
+	}
+	if c.Unit == 0 && !bus.cfg.Framing.identified() {
+		faults = append(faults, errors.New("unit 0 is the broadcast of serial lines: nobody answers"))
+	}
+	return bus, faults
 }
 
 // plan returns blocks with their requests encoded.
@@ -284,10 +285,10 @@ func (s *Source) Plan() []Block {
 // error is an *acquire.OpError around that of Dial.
 func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	s.tally.Enter(acquire.Connecting, acquire.At(s.cfg.Now()))
-	var conn net.Conn
+	var l *link
 	err := ctx.Err() // which Dial may leave to its caller
 	if err == nil {
-		conn, err = s.dial(ctx)
+		l, err = s.bus.join(ctx)
 	}
 	if err != nil {
 		err = s.fault("open", err)
@@ -302,17 +303,7 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	s.tally.Update(func(st *acquire.Stats) { st.Connects++ })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return newStream(s, conn, s.blocks), nil
-}
-
-func (s *Source) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
-	defer cancel()
-	conn, err := s.cfg.Dial(ctx)
-	if err == nil && conn == nil {
-		err = errors.New("dialling gave no connection")
-	}
-	return conn, err
+	return newStream(s, l, s.blocks), nil
 }
 
 // learn replaces the block refused by parts in the plan of later streams.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -15,8 +14,11 @@ import (
 // calls Next.
 type stream struct {
 	src    *Source
-	link   *link
+	caller caller
+	link   *link    // nil while released, and after Close
 	blocks []*query // in the order of asking; those left out last time come first
+	gone   error    // why the device is given up, though the link may be sound
+	proven bool     // the device has shown a sign of life
 	err    error    // final error
 
 	due       time.Time // when the poll to come is due
@@ -39,12 +41,21 @@ func newQueries(blocks []*block, latest acquire.Instant) []*query {
 	return queries
 }
 
-func newStream(src *Source, conn net.Conn, blocks []*block) *stream {
+func newStream(src *Source, l *link, blocks []*block) *stream {
 	return &stream{
 		src:    src,
-		link:   &link{conn: conn, trace: &src.cfg.Trace, now: src.cfg.Now, transactions: &src.transactions},
+		caller: caller{unit: src.cfg.Unit, framer: src.framer},
+		link:   l,
 		blocks: newQueries(blocks, 0),
 	}
+}
+
+// broken returns why the stream cannot go on, nil if it can.
+func (s *stream) broken() error {
+	if s.gone != nil {
+		return s.gone
+	}
+	return s.link.failure()
 }
 
 // Next waits for the next tick and asks for all blocks. If the link breaks in
@@ -59,19 +70,27 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 	if err != nil {
 		return s.end("wait", err)
 	}
-	s.link.watch(ctx)
+	if s.link == nil {
+		if s.link, err = s.src.bus.join(ctx); err != nil {
+			return s.end("open", err)
+		}
+	}
+	s.caller.watch(ctx)
 	b.Lost = skipped * uint64(len(s.src.points))
 	answered := s.poll(ctx, b)
 	if ctx.Err() != nil {
 		b.Reset()
 		return s.end("read", ctx.Err())
 	}
-	if s.link.broken != nil {
-		s.end("read", s.link.broken)
+	if err := s.broken(); err != nil {
+		s.end("read", err)
 		if !answered {
 			b.Reset()
 			return s.err
 		}
+	}
+	if s.src.cfg.Release {
+		s.leave()
 	}
 	b.Received = acquire.At(s.src.cfg.Now())
 	s.watermark = max(s.watermark, b.Received)
@@ -100,18 +119,17 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 		s.due = s.due.Add(time.Duration(skipped) * interval)
 	}
 	s.due = s.due.Add(interval)
-	pause := s.due.Sub(now)
-	if pause <= 0 {
-		return skipped, nil
+	return skipped, pause(ctx, s.due.Sub(now))
+}
+
+// leave gives up the link. What is on its way cannot matter: the next one is new.
+func (s *stream) leave() error {
+	if s.link == nil {
+		return nil
 	}
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return skipped, nil
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	l := s.link
+	s.link = nil
+	return s.src.bus.leave(l)
 }
 
 // poll asks for every block and reports whether the device answered any.
@@ -124,8 +142,8 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	timedOut := false
 	for i := 0; i < len(s.blocks); i++ {
 		q := s.blocks[i]
-		if s.link.broken != nil {
-			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(s.link.broken))
+		if err := s.broken(); err != nil {
+			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
 		if timedOut && (!answered || s.overdue()) {
@@ -146,7 +164,7 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 		default:
 			q.bad(b, at, acquire.QualityOf(err))
 			timedOut = timedOut || errors.Is(err, ErrTimeout)
-			answered = answered || s.link.broken == nil && !errors.Is(err, ErrTimeout)
+			answered = answered || s.broken() == nil && !errors.Is(err, ErrTimeout)
 		}
 	}
 	return answered
@@ -159,19 +177,32 @@ func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval
 // ask sends the request of one block and appends the samples of its answer. On
 // an error it appends nothing and returns the stamp for what is to be said.
 func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.Instant, error) {
-	late := s.link.counts.late
-	answer, at, err := s.link.exchange(ctx, q.request, s.src.cfg.Timeout)
-	if err == nil {
-		s.silent = 0
+	late := s.caller.counts.late
+	s.caller.expect = q.bytes()
+	answer, at, err := s.link.exchange(ctx, &s.caller, q.request, s.src.cfg.Timeout)
+	switch {
+	case err == nil:
+		s.silent, s.proven = 0, true
 		var data []byte
 		if data, err = s.src.framer.data(q.block, q.request, answer); err == nil {
 			decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
 			return at, nil
 		}
-	} else if s.link.counts.late > late {
-		s.silent = 0 // too slow, but alive: a new link would not be faster
-	} else if s.silent++; s.silent >= s.src.cfg.MaxTimeouts && s.link.broken == nil {
-		s.link.fail(err)
+		if refusal := Exception(0); errors.As(err, &refusal) {
+			s.caller.counts.exceptions++
+		} else {
+			s.caller.counts.malformed++
+		}
+	case s.caller.counts.late > late:
+		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
+	case !errors.Is(err, ErrTimeout):
+	default:
+		// Of a bus that others wait for, a device that was not there when the stream was
+		// opened takes one timeout, and no more until it is opened again.
+		s.silent++
+		if s.silent >= s.src.cfg.MaxTimeouts || s.src.bus.shared && !s.proven {
+			s.gone = err
+		}
 	}
 	s.note(ctx, q, err)
 	return at, err
@@ -208,26 +239,16 @@ func (s *stream) split(i int) {
 	s.src.learn(q.block, parts)
 }
 
-// note counts and logs a request that gave no values.
+// note logs a request that gave no values.
 func (s *stream) note(ctx context.Context, q *query, err error) {
-	var (
-		exception Exception
-		frame     *FrameError
-	)
-	switch {
-	case errors.As(err, &exception):
-		s.link.counts.exceptions++
-	case errors.As(err, &frame) && s.link.broken == nil:
-		s.link.counts.malformed++
-	}
 	s.src.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "modbus request failed",
 		slog.String("source", s.src.cfg.Name), slog.String("at", q.at.String()), slog.Any("error", err))
 }
 
 // count moves the counters of the link to the source.
 func (s *stream) count(skipped uint64) {
-	c := s.link.counts
-	s.link.counts = counts{}
+	c := s.caller.counts
+	s.caller.counts = counts{}
 	s.src.tally.Update(func(st *acquire.Stats) {
 		st.Requests += c.requests
 		st.Timeouts += c.timeouts
@@ -255,10 +276,11 @@ func (s *stream) end(op string, err error) error {
 	return s.err
 }
 
-// Close closes the connection.
+// Close closes the connection, unless others are on it.
 func (s *stream) Close() error {
 	if s.err == nil {
 		s.end("next", acquire.ErrClosed)
 	}
-	return s.link.close()
+	s.caller.release()
+	return s.leave()
 }
