@@ -240,7 +240,7 @@ func (r *Router) leave(m *meter, ref ref, end acquire.Instant, settled bool) {
 		r.gauges[ref-1].leave(m, end, settled)
 		return
 	}
-	r.counters[-ref-1].skipUpTo(m, end)
+	r.counters[-ref-1].leave(m, end)
 }
 
 // noted reports whether a counter has flags for a block that ends by then.

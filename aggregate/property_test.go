@@ -104,6 +104,8 @@ func write(d *dice) (*script, *acquire.Catalog) {
 		Modulus:  pick(d, uint64(0), 1000, 1<<32),
 		MaxPower: pick(d, 0, 1e3, 1e9, 0.1),
 		OnReset:  pick(d, aggregate.CreditNothing, aggregate.CreditNew),
+
+		Resolution: pick(d, uint64(0), 1, 10),
 	}
 
 	now := acquire.Instant(pick(d, int64(72*time.Hour), int64(100*time.Hour), 1795161600e9, 1795161600e9+1))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -13,12 +14,16 @@ import (
 // that never rolls over, of a meter of any size.
 type Registers struct {
 	// Modulus is the number of counts after which a register starts again from 0,
-	// in the unit of its point: 100000 for five digits, 1<<32 for 32 bits; 0 = it
-	// never does.
+	// in the unit of its point: Digits(5) or 100000 for five digits, Bits(32) for
+	// 32 bits; 0 = it never does.
 	Modulus uint64
+	// Resolution is the step, in counts, by which the registers move where that is
+	// more than one: 10 for a register in Wh that moves by 10 Wh; 0 = 1. It is
+	// believed at once however soon it comes, whatever MaxPower.
+	Resolution uint64
 	// MaxPower is the largest power in W (or var) that the installation can draw or
 	// deliver; 0 = not known. A step of more than MaxPower allows since the reading
-	// before, plus one unit of the point, is not believed at once. A register may
+	// before, plus one step of Resolution, is not believed at once. A register may
 	// move in larger steps than that, by a scale factor, by float32 or by a slow
 	// meter behind a gateway: if MaxPower allows a step up since the register moved
 	// before, the next reading decides. Without MaxPower a step counts if it is the
@@ -27,6 +32,32 @@ type Registers struct {
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
+}
+
+// Digits returns the modulus of a register of n decimal digits, 1 to 19. For any
+// other n it returns 1, which no configuration takes.
+func Digits(n int) uint64 {
+	if n < 1 || n > 19 {
+		return 1
+	}
+	modulus := uint64(1)
+	for range n {
+		modulus *= 10
+	}
+	return modulus
+}
+
+// Bits returns the modulus of a register of n bits, 1 to 63, and 0 for 64 bits,
+// which no meter counts through in its life. For any other n it returns 1, which
+// no configuration takes.
+func Bits(n int) uint64 {
+	switch {
+	case n == 64:
+		return 0
+	case n < 1 || n > 64:
+		return 1
+	}
+	return 1 << n
 }
 
 // ResetPolicy says what a register that started anew is credited with.
@@ -54,6 +85,9 @@ func (g Registers) validate() error {
 	if g.Modulus == 1 {
 		faults = append(faults, errors.New("registers: modulus 1 leaves no room to count"))
 	}
+	if g.Modulus > 1 && g.Resolution >= g.Modulus {
+		faults = append(faults, fmt.Errorf("registers: resolution %d is not below modulus %d", g.Resolution, g.Modulus))
+	}
 	if !(g.MaxPower >= 0 && g.MaxPower <= maxPower/microwattsPerWatt) {
 		faults = append(faults, fmt.Errorf("registers: maximum power %v W is not within 0 and 4.6 TW", g.MaxPower))
 	}
@@ -68,14 +102,31 @@ func (g Registers) validate() error {
 // fits what was before, the doubtful one was bad; if it follows from the doubtful
 // one, that was a step after all if it can be one, and else the register started
 // anew there.
+//
+// A run of good readings in whole counts, within MaxGap and the present block, is
+// booked lazily: while limit is armed all time from at to last is good, and the
+// register went from first to count, which rest makes up for. Whoever reads the
+// rest of the state calls rest before; whoever changes done or held disarms.
 type counter struct {
+	limit   acquire.Instant // readings before it and within maxGap of last are common; disarmed = none is
+	count   uint64          // the reading at last
+	ceiling uint64          // readings below this can be
+	widest  uint64          // steps up to this can be
+	grain   uint64          // and those up to this can come at once
+	rate    float64         // counts that surely can flow within a nanosecond
+	moved   acquire.Instant // time of the last believed reading before the register moved
+	samples uint64          // taken by push
 	channel
-	base  int128          // last believed reading, in quanta
-	at    acquire.Instant // its time; held is its quality
-	moved acquire.Instant // time of the last believed reading before the register moved
 
-	newest   int128 // reading at last, believed or not
-	readable bool   // there was one
+	at    acquire.Instant // time of the last believed reading; held is its quality
+	base  int128          // that reading, in quanta
+	first uint64          // the same in counts, while armed
+
+	restarted bool // the device said so with a sample that was no reading
+	setBack   bool // the clock was, as a reading above base with a time before it shows
+	creditNew bool
+	readable  bool   // the sample at last was a reading, believed or not
+	newest    int128 // that reading
 
 	doubt        int128
 	doubtAt      acquire.Instant // 0 = none
@@ -83,32 +134,135 @@ type counter struct {
 
 	refusedIn acquire.Instant // end of a block, not open yet, in which a reading was refused; 0 = none
 
-	restarted  bool // the device said so with a sample that was no reading
-	setBack    bool // the clock was, as a reading above base with a time before it shows
-	creditNew  bool
 	conversion conversion
 	unit       int128 // one count
+	slack      int128 // grain, in quanta
 	modulus    int128 // 0 = none
 	maxPower   uint64 // µW, 0 = not known
 }
 
 func newCounter(c channel, conv conversion, g Registers) (counter, error) {
-	one, _ := conv.magnitude(1, 0)
+	one, ok := conv.magnitude(1, 0)
+	if !ok {
+		return counter{}, errors.New("unit is beyond what can be counted")
+	}
 	modulus, ok := conv.magnitude(g.Modulus, 0)
 	if !ok || modulus.bitLen() > maxReadingBits {
 		return counter{}, fmt.Errorf("modulus %d is beyond what can be counted", g.Modulus)
 	}
-	return counter{
-		channel: c, conversion: conv, unit: one, modulus: modulus,
+	grain, ok := conv.magnitude(max(g.Resolution, 1), 0)
+	if !ok || grain.bitLen() > maxReadingBits {
+		return counter{}, fmt.Errorf("resolution %d is beyond what can be counted", g.Resolution)
+	}
+	n := counter{
+		channel: c, conversion: conv, unit: one, slack: grain, modulus: modulus,
+		limit:     disarmed,
 		maxPower:  uint64(math.Ceil(g.MaxPower * microwattsPerWatt)),
 		creditNew: g.OnReset == CreditNew,
-	}, nil
+		ceiling:   g.Modulus,
+		grain:     min(max(g.Resolution, 1), math.MaxInt64),
+		widest:    math.MaxInt64,
+		rate:      math.Inf(1),
+	}
+	if g.Modulus == 0 {
+		n.ceiling = math.MaxUint64
+		most := new(big.Int).Lsh(big.NewInt(1), maxReadingBits)
+		most.Sub(most, big.NewInt(1)).Div(most, one.big()).Add(most, big.NewInt(1))
+		if most.IsUint64() {
+			n.ceiling = most.Uint64()
+		}
+	}
+	switch {
+	case n.maxPower != 0:
+		const below = 1 - 1e-12 // the truth, by more than rounding adds
+		perCount, _ := new(big.Float).SetInt(one.big()).Float64()
+		n.rate = 2 * float64(n.maxPower) / perCount * below
+	case g.Modulus != 0:
+		n.widest = min(n.widest, (g.Modulus-1)/2) // the shorter way round
+	}
+	return n, nil
+}
+
+// rest books the readings that push has taken.
+func (c *counter) rest() {
+	if c.limit == disarmed || c.at == c.last {
+		return
+	}
+	energy := c.energy(c.count - c.first)
+	c.in = c.in.plus(energy)
+	c.good += int64(c.last - c.at)
+	c.base = c.base.add(energy)
+	c.newest = c.base
+	c.first, c.at, c.done = c.count, c.last, c.last
+}
+
+// arm lets readings take the short way if the state allows it, after one of
+// quality q and value v.
+func (c *counter) arm(v acquire.Value) {
+	c.limit = disarmed
+	if c.held != good || c.at != c.last || c.done != c.last || c.restarted || c.setBack {
+		return
+	}
+	if n, ok := whole(v); ok && c.energy(n) == c.base {
+		c.first, c.count, c.limit = n, n, c.edge
+	}
+}
+
+// energy returns n counts in quanta. The product fits for readings that can be.
+func (c *counter) energy(n uint64) int128 {
+	x := product(n, c.unit.lo)
+	x.hi += n * c.unit.hi
+	return x
+}
+
+// whole returns the number of counts that v is, and reports false for what is no
+// whole number, or too large.
+func whole(v acquire.Value) (uint64, bool) {
+	if n, ok := v.Uint64(); ok {
+		return n, true
+	}
+	if i, ok := v.Int64(); ok {
+		return uint64(i), i >= 0
+	}
+	f, ok := v.Float64()
+	n := uint64(int64(f))
+	return n, ok && n < 1<<53 && float64(int64(n)) == f
+}
+
+// plainReading are the bits of a quality that decide whether a reading is common.
+const plainReading = acquire.Quality(3) | acquire.Quality(acquire.TimeBackwards|acquire.Discontinuity)<<8
+
+// push takes the common case, a good reading in whole counts that surely follows
+// from the one before, within maxGap and the present block. It reports false, with
+// nothing done, for all others.
+func (c *counter) push(t acquire.Instant, v acquire.Value, q acquire.Quality) bool {
+	dt := uint64(t - c.last)
+	if t >= c.limit || dt-1 >= uint64(c.maxGap) || q&plainReading != acquire.Good {
+		return false
+	}
+	n, ok := v.Uint64()
+	if !ok {
+		if n, ok = whole(v); !ok {
+			return false
+		}
+	}
+	step := n - c.count
+	if n < c.count || n >= c.ceiling || step > c.widest || float64(int64(step-c.grain)) > float64(int64(dt))*c.rate {
+		return false
+	}
+	if step != 0 {
+		c.moved = c.last
+	}
+	c.last, c.count = t, n
+	c.samples++
+	return true
 }
 
 // settled returns the time up to which c is decided, whatever comes. After a
 // reading the next may still be within MaxGap; once it cannot be, its energy
 // goes to the block it falls into, so that the blocks between are decided.
 func (c *counter) settled() acquire.Instant {
+	c.rest()
 	seen := max(c.mark, c.last)
 	beyond := func(t acquire.Instant) bool { return seen > t && int64(seen-t) > c.maxGap }
 	switch {
@@ -133,7 +287,7 @@ const (
 
 // most returns the energy that can flow within d ns.
 func (c *counter) most(d acquire.Instant) int128 {
-	return product(c.maxPower, 2*uint64(d)).add(c.unit)
+	return product(c.maxPower, 2*uint64(d)).add(c.slack)
 }
 
 // step returns the energy from one reading to a later one, and how far it is to
@@ -181,6 +335,7 @@ func (c *counter) sinceZero(x int128, from, t acquire.Instant) int128 {
 
 // observe takes one sample, of a time that the owner admits.
 func (c *counter) observe(l ledger, s *acquire.Sample) {
+	c.rest()
 	counts := l.events()
 	t := s.Time
 	q := uint8(s.Quality.Severity())
@@ -196,13 +351,16 @@ func (c *counter) observe(l ledger, s *acquire.Sample) {
 			counts.Duplicates++
 		} else {
 			counts.Late++
-			c.restarted = c.restarted || restarted && s.Quality.Has(acquire.TimeBackwards)
+			if restarted && s.Quality.Has(acquire.TimeBackwards) {
+				c.restarted, c.limit = true, disarmed
+			}
 			if c.held != unknown && int64(c.last-t) > c.maxGap && c.base.cmp(x) < 0 && c.counts(x) {
-				c.setBack, c.moved = true, 0
+				c.setBack, c.moved, c.limit = true, 0, disarmed
 			}
 		}
 		return
 	}
+	c.limit = disarmed // booking may look at this very channel
 	c.last, c.newest, c.readable = t, x, known
 	switch {
 	case !known:
@@ -219,6 +377,15 @@ func (c *counter) observe(l ledger, s *acquire.Sample) {
 		counts.Samples++
 		c.read(l, x, t, q)
 	}
+	c.arm(s.Value)
+}
+
+// leave takes c to the end of a block that closes; what is not known by then is
+// missing.
+func (c *counter) leave(l ledger, end acquire.Instant) {
+	c.rest()
+	c.limit = disarmed
+	c.skipUpTo(l, end)
 }
 
 // read takes a reading x at t.

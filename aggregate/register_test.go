@@ -218,3 +218,31 @@ func TestRolloverInDoubtWhileBlocksClose(t *testing.T) {
 		"08:05:00-08:06:00 m 2.000 kWh, demand 120.0 kW, coverage 100 %\n"+
 		"08:06:00-08:07:00 m 2.000 kWh, demand 120.0 kW, coverage 100 %", lines(got))
 }
+
+// A register that moves in steps of 10 kWh: the first step comes before anything
+// is known of when it moved last, and belongs to the bill.
+func TestResolution(t *testing.T) {
+	for _, test := range []struct {
+		resolution uint64
+		kwh        float64
+		refused    uint64
+	}{{0, 0, 1}, {10, 10, 0}} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{MaxPower: 100e3, Resolution: test.resolution}})
+		for i, kwh := range []float64{500, 500, 510} {
+			b.push(imported, float64(10*i), kwh)
+		}
+		got := b.router.Flush(nil)
+		require.Len(t, got, 1)
+		require.Equal(t, test.kwh, got[0].Registers.Import.KilowattHours())
+		require.Equal(t, test.refused, b.totals().Counts.BadReadings)
+	}
+}
+
+func TestModulus(t *testing.T) {
+	for n, want := range map[int]uint64{1: 10, 6: 1000000, 19: 1e19, 0: 1, -1: 1, 20: 1} {
+		require.Equal(t, want, aggregate.Digits(n))
+	}
+	for n, want := range map[int]uint64{1: 2, 32: 1 << 32, 63: 1 << 63, 64: 0, 0: 1, -1: 1, 65: 1} {
+		require.Equal(t, want, aggregate.Bits(n))
+	}
+}

@@ -258,7 +258,9 @@ func (r *Router) channel(ref ref) *channel {
 		g.rest()
 		return &g.channel
 	case ref < 0:
-		return &r.counters[-ref-1].channel
+		c := &r.counters[-ref-1]
+		c.rest()
+		return &c.channel
 	}
 	return nil
 }
@@ -296,6 +298,8 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 			if x, ok := s.Value.Float64(); ok && r.gauges[at-1].push(s.Time, x, s.Quality) {
 				continue
 			}
+		} else if at < 0 && r.counters[-at-1].push(s.Time, s.Value, s.Quality) {
+			continue
 		}
 		r.take(at, s)
 	}
@@ -326,6 +330,9 @@ func (r *Router) take(at ref, s *acquire.Sample) {
 		}
 	case at < 0:
 		c := &r.counters[-at-1]
+		if c.push(s.Time, s.Value, s.Quality) {
+			return
+		}
 		if m := &r.meters[c.meter]; r.admit(m, s.Time) {
 			if c.observe(m, s); s.Time >= m.end {
 				r.settle(m)

@@ -59,6 +59,8 @@ func (r *Router) Totals(name string) (Totals, bool) {
 		cover[s] = sums[s].coverage(int64(c.done - m.began))
 		if ref > 0 {
 			t.Counts.Samples += r.gauges[ref-1].samples()
+		} else {
+			t.Counts.Samples += r.counters[-ref-1].samples
 		}
 	}
 	t.Power, t.Registers, t.ReactivePower, t.ReactiveRegisters = accounts(m.channels, &sums, &cover)

@@ -392,7 +392,7 @@ func believe(s *script, c int, list []reading) beliefs {
 	}
 	most := func(d acquire.Instant) *big.Int {
 		e := new(big.Int).Mul(big.NewInt(int64(math.Ceil(g.MaxPower*1e6))), big.NewInt(2*int64(d)))
-		return e.Add(e, s.perUnit[c])
+		return e.Add(e, new(big.Int).Mul(s.perUnit[c], new(big.Int).SetUint64(max(g.Resolution, 1))))
 	}
 	// follows says what the step from p to n is, whether it is sure, and whether it
 	// can be at all, given when the register moved last.
