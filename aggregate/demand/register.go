@@ -258,7 +258,7 @@ func (r *Register) close() {
 	if p := &r.power; p.pending {
 		switch {
 		case s.start >= p.last:
-			p.pending, r.held = false, 0
+			p.pending, p.first, p.last, r.held = false, 0, 0, 0
 		case s.end > p.first:
 			s.flags |= Restored
 		}
