@@ -123,6 +123,58 @@ func BenchmarkRegister(b *testing.B) {
 	})
 }
 
+// The same meters in a Bank.
+func benchmarkBank(b *testing.B, meters int, rule aggregate.Rule, shuffled bool, value func(i int) acquire.Value) {
+	bank, batch := fullBank(b, meters, rule, shuffled, value)
+	advance := acquire.Instant(len(batch.Samples)/meters) * acquire.Instant(time.Second)
+	var closed []aggregate.Period
+	perSample(b, len(batch.Samples), func() {
+		closed = bank.AppendPeriods(closed[:0], batch)
+		later(batch.Samples, advance)
+	})
+}
+
+// fullBank returns a Bank of meters and a batch of one sample of each, or of a
+// thousand of them in turns.
+func fullBank(t testing.TB, meters int, rule aggregate.Rule, shuffled bool, value func(i int) acquire.Value) (*aggregate.Bank, *acquire.Batch) {
+	t.Helper()
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Watt, Rule: rule})
+	require.NoError(t, err)
+	points := make([]acquire.PointID, meters)
+	for i := range points {
+		points[i] = acquire.PointID(i + 1)
+	}
+	bank, err := aggregate.NewBank(plan, nil, points)
+	require.NoError(t, err)
+	var batch acquire.Batch
+	for i := range max(meters, 1000) {
+		batch.Append(acquire.Sample{
+			Time: benchStart + acquire.Instant(i/meters)*acquire.Instant(time.Second), Point: points[i%meters],
+			Value: value(i), Quality: acquire.Good.With(acquire.SourceTime),
+		})
+	}
+	if shuffled {
+		rand.Shuffle(len(batch.Samples), func(i, j int) {
+			batch.Samples[i], batch.Samples[j] = batch.Samples[j], batch.Samples[i]
+		})
+	}
+	return bank, &batch
+}
+
+func BenchmarkBankHoldLeft(b *testing.B) { benchmarkBank(b, 1, aggregate.HoldLeft, false, fractional) }
+func BenchmarkBankTrapezoid(b *testing.B) {
+	benchmarkBank(b, 1, aggregate.Trapezoid, false, fractional)
+}
+func BenchmarkBank10kMeters(b *testing.B) {
+	benchmarkBank(b, 10000, aggregate.HoldLeft, false, fractional)
+}
+func BenchmarkBank10kMetersShuffled(b *testing.B) {
+	benchmarkBank(b, 10000, aggregate.HoldLeft, true, fractional)
+}
+func BenchmarkBank1MMetersShuffled(b *testing.B) {
+	benchmarkBank(b, 1000000, aggregate.HoldLeft, true, fractional)
+}
+
 // Moving the batches of the benchmarks above on, to subtract.
 func BenchmarkFillOnly(b *testing.B) {
 	const size = 1000

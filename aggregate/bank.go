@@ -1,0 +1,257 @@
+package aggregate
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// Bank keeps many series of one Plan, up to millions. Each is a slot, a small
+// number; its state is a few cache lines in slabs without pointers, which cost
+// the garbage collector nothing.
+//
+// A Bank does with each series exactly what a Router does with a Metering of that
+// one channel. It belongs to one goroutine at a time. Make one with NewBank; the
+// zero Bank has no slots.
+type Bank struct {
+	routes   []uint32 // slot+1 by PointID
+	gauges   []gauge  // by slot, of a plan for power
+	counters []counter
+	records  []record
+	desk     desk
+	resume   int // slot at which Tick goes on
+	passed   acquire.Instant
+}
+
+// NewBank returns a Bank whose slot i is fed by points[i]; 0 is no point, for
+// slots that are fed by number alone. With a Catalog the points are checked
+// against the plan; without one (nil) the caller vouches for them. The error
+// joins every fault. All memory that pushing needs is allocated here, the
+// caller's slice of periods apart.
+func NewBank(p *Plan, c *acquire.Catalog, points []acquire.PointID) (*Bank, error) {
+	var faults []error
+	fault := func(err error) { faults = append(faults, fmt.Errorf("aggregate: bank: %w", err)) }
+	if p == nil {
+		fault(errors.New("no plan"))
+	}
+	if len(points) == 0 || len(points) > maxSeries {
+		fault(fmt.Errorf("%d series: want 1 to %d", len(points), maxSeries))
+	}
+	var last acquire.PointID
+	for _, id := range points {
+		last = max(last, id)
+	}
+	if int(last) > 64*len(points)+1<<20 {
+		fault(fmt.Errorf("point %d is far beyond the number of points: ids of a Catalog are dense", last))
+	}
+	if len(faults) != 0 {
+		return nil, errors.Join(faults...)
+	}
+	b := &Bank{records: make([]record, len(points)), desk: desk{plan: p}, routes: make([]uint32, int(last)+1)}
+	for i, id := range points {
+		if id == 0 {
+			continue
+		}
+		if b.routes[id] != 0 {
+			fault(fmt.Errorf("point %d feeds slots %d and %d", id, b.routes[id]-1, i))
+		}
+		b.routes[id] = uint32(i) + 1
+		if c == nil {
+			continue
+		}
+		point, ok := c.Point(id)
+		if !ok {
+			fault(fmt.Errorf("point %d is not in the catalog", id))
+		} else if err := p.Fits(point); err != nil {
+			fault(fmt.Errorf("point %q %w", point.Name, err))
+		}
+	}
+	if len(faults) != 0 {
+		return nil, errors.Join(faults...)
+	}
+	b.fill()
+	return b, nil
+}
+
+// fill makes the channels of all slots as the plan has them start.
+func (b *Bank) fill() {
+	p := b.desk.plan
+	if p.isGauge() {
+		b.gauges = make([]gauge, len(b.records))
+		for i := range b.gauges {
+			b.gauges[i] = p.gauge
+		}
+		return
+	}
+	b.counters = make([]counter, len(b.records))
+	for i := range b.counters {
+		b.counters[i] = p.counter
+	}
+}
+
+// Len returns the number of slots.
+func (b *Bank) Len() int { return len(b.records) }
+
+// at makes the desk that of a slot, for periods to be appended to dst.
+func (b *Bank) at(slot uint32, dst []Period) *desk {
+	d := &b.desk
+	d.rec, d.slot, d.out = &b.records[slot], slot, dst
+	return d
+}
+
+// drop returns what the desk has put out, and keeps nothing of the caller's.
+func (d *desk) drop() []Period {
+	out := d.out
+	d.out, d.rec = nil, nil
+	return out
+}
+
+// Push takes samples in the order of their arrival and appends the periods that
+// they close to dst. Samples of points that feed no slot are passed over.
+func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
+	for i := range samples {
+		s := &samples[i]
+		if s.Point >= acquire.PointID(len(b.routes)) {
+			continue
+		}
+		slot := b.routes[s.Point] - 1
+		if slot < uint32(len(b.gauges)) {
+			if x, ok := s.Value.Float64(); ok && b.gauges[slot].push(s.Time, x, s.Quality) {
+				continue
+			}
+		}
+		if slot < uint32(len(b.records)) {
+			dst = b.take(dst, slot, s)
+		}
+	}
+	return dst
+}
+
+// take takes a sample that is not a common one.
+func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
+	d := b.at(slot, dst)
+	if len(b.gauges) == 0 {
+		d.takeCounter(&b.counters[slot], s)
+		return d.drop()
+	}
+	g := &b.gauges[slot]
+	if x, ok := number(s.Value); ok && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
+		return d.drop()
+	}
+	d.takeGauge(g, s)
+	return d.drop()
+}
+
+// AppendPeriods is Push of a whole batch and of the watermark it brings for the
+// points it names.
+func (b *Bank) AppendPeriods(dst []Period, batch *acquire.Batch) []Period {
+	dst = b.Push(dst, batch.Samples)
+	w := batch.Watermark
+	if w < soonest || w > latest {
+		return dst
+	}
+	for _, id := range batch.Points {
+		if id >= acquire.PointID(len(b.routes)) || b.routes[id] == 0 {
+			continue
+		}
+		dst = b.pass(dst, b.routes[id]-1, w)
+	}
+	return dst
+}
+
+// pass takes a watermark for one slot.
+func (b *Bank) pass(dst []Period, slot uint32, watermark acquire.Instant) []Period {
+	d := b.at(slot, dst)
+	if len(b.gauges) != 0 {
+		g := &b.gauges[slot]
+		d.passGauge(g, watermark)
+	} else {
+		d.passCounter(&b.counters[slot], watermark)
+	}
+	return d.drop()
+}
+
+// passGauge takes a watermark for g.
+func (d *desk) passGauge(g *gauge, watermark acquire.Instant) {
+	g.mark = max(g.mark, watermark)
+	if !d.rec.open {
+		d.begin(&g.channel, watermark)
+	}
+	if d.rec.end <= watermark {
+		d.settleGauge(g)
+	}
+}
+
+// passCounter takes a watermark for c.
+func (d *desk) passCounter(c *counter, watermark acquire.Instant) {
+	c.mark = max(c.mark, watermark)
+	if !d.rec.open {
+		d.begin(&c.channel, watermark)
+	}
+	if d.rec.end <= watermark {
+		d.settleCounter(c)
+	}
+}
+
+// ticked is how many periods Tick appends at most before it stops, when dst has
+// no room for more.
+const ticked = 512
+
+// Tick says that no sample before watermark is still to come, for any slot, and
+// appends the periods that this decides to dst. One watermark may close many
+// periods of many slots; Tick stops before a slot once it has filled what room
+// dst had, or some 500 periods if that is more, and reports true: call it again
+// with the same watermark to go on. A watermark out of the range of times that
+// samples may have is passed over.
+func (b *Bank) Tick(dst []Period, watermark acquire.Instant) (periods []Period, more bool) {
+	if watermark < soonest || watermark > latest {
+		return dst, false
+	}
+	if watermark != b.passed {
+		b.passed, b.resume = watermark, 0
+	}
+	room := max(cap(dst), len(dst)+ticked)
+	for ; b.resume < len(b.records); b.resume++ {
+		if len(dst) >= room {
+			return dst, true
+		}
+		dst = b.pass(dst, uint32(b.resume), watermark)
+	}
+	return dst, false
+}
+
+// Flush closes the periods of all slots that hold data or flags, at the end of
+// all data, and appends them to dst. Those that are not decided are Partial: what
+// follows the last sample is missing there, unless a watermark has decided it. A
+// register reading still in doubt is refused. Samples of closed periods that come
+// later are late.
+func (b *Bank) Flush(dst []Period) []Period {
+	for i := range b.records {
+		d := b.at(uint32(i), dst)
+		if len(b.gauges) != 0 {
+			d.flushGauge(&b.gauges[i])
+		} else {
+			d.flushCounter(&b.counters[i])
+		}
+		dst = d.drop()
+	}
+	return dst
+}
+
+// Totals returns the sums of a slot since it began, in the account that is of
+// its kind, and whether there is such a slot.
+func (b *Bank) Totals(slot uint32) (Totals, bool) {
+	if slot >= uint32(len(b.records)) {
+		return Totals{}, false
+	}
+	d := b.at(slot, nil)
+	defer d.drop()
+	if len(b.gauges) != 0 {
+		g := &b.gauges[slot]
+		g.rest()
+		return d.totals(&g.tally, g.done, g.samples()), true
+	}
+	c := &b.counters[slot]
+	return d.totals(&c.tally, c.done, 0), true
+}
