@@ -204,9 +204,9 @@ func (iv *Interval) PowerFactor() (EnergyPowerFactor, bool) { return Factors{}.I
 // complete returns the accounts to bill by if both cover the whole interval and
 // hold nothing of another.
 func (iv *Interval) complete() (active Account, reactive ReactiveAccount, ok bool) {
-	active, from := iv.Active()
-	ok = active.Coverage.Full() && !(from == FromRegisters && iv.carried.has(importRegister|exportRegister))
-	reactive, from = iv.Reactive()
-	ok = ok && reactive.Coverage.Full() && !(from == FromRegisters && iv.carried.has(reactiveImportRegister|reactiveExportRegister))
+	active, _ = iv.Active()
+	reactive, _ = iv.Reactive()
+	carriesActive, carriesReactive := iv.Carries()
+	ok = active.Coverage.Full() && reactive.Coverage.Full() && !carriesActive && !carriesReactive
 	return active, reactive, ok
 }
