@@ -25,6 +25,12 @@ func (c *Calendar) At(t acquire.Instant) Segment {
 	if !known(t) {
 		return Segment{}
 	}
+	return c.segmentAt(t)
+}
+
+// segmentAt is At for any instant from 1971 on, since a billing period may begin
+// in the year before the first that is known.
+func (c *Calendar) segmentAt(t acquire.Instant) Segment {
 	zone := c.zoneAt(t)
 	wall := seconds(t) + zone.offset
 	day := int32(wall / secondsPerDay)

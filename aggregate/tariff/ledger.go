@@ -19,7 +19,7 @@ type ledger struct {
 // at returns the segment of t. Looking within the last one is one comparison.
 func (l *ledger) at(t acquire.Instant) *Segment {
 	if uint64(t-l.segment.Start) >= uint64(l.segment.End-l.segment.Start) {
-		l.segment = l.calendar.At(t)
+		l.segment = l.calendar.segmentAt(t)
 	}
 	return &l.segment
 }
