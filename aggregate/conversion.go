@@ -24,10 +24,13 @@ const (
 	maxReadingBits = 120     // quanta
 )
 
-// conversion takes a reading to an integer: x * mul * 2^shift, rounded once, to
-// nearest, ties to even. mul is odd. Whole numbers in any unit are exact.
+// conversion takes a reading to an integer: x * mul * more * 2^shift, rounded once,
+// to nearest, ties to even. mul and more are odd. Whole numbers in any unit are
+// exact.
 type conversion struct {
 	mul    uint64
+	more   uint64 // of a coarse unit; 0 = 1
+	parts  uint64 // the integer counts so many parts of a quantum; 0 = 1
 	shift  int
 	factor float64 // the same as a float64, NaN if none is exact
 }
@@ -47,11 +50,10 @@ func newConversion(unit, base units.Unit, perBase uint64) (conversion, error) {
 	}
 	twos, more := bits.TrailingZeros64(num), bits.TrailingZeros64(perBase)
 	hi, mul := bits.Mul64(num>>twos, perBase>>more)
-	if hi != 0 {
-		return conversion{}, fmt.Errorf("%v is too coarse a unit to count in", unit)
-	}
 	c := conversion{mul: mul, shift: twos + more, factor: math.NaN()}
-	if bits.Len64(mul) <= 53 {
+	if hi != 0 {
+		c.mul, c.more = num>>twos, perBase>>more
+	} else if bits.Len64(mul) <= 53 {
 		c.factor = math.Ldexp(float64(mul), c.shift)
 	}
 	return c, nil
@@ -67,6 +69,11 @@ func gcd(a, b uint64) uint64 {
 // magnitude returns m * 2^exp converted. It reports false beyond 2^125.
 func (c *conversion) magnitude(m uint64, exp int) (int128, bool) {
 	x := product(m, c.mul)
+	if c.more > 1 {
+		if x = x.times(c.more); x == limit(1) {
+			return x, false
+		}
+	}
 	exp += c.shift
 	switch {
 	case x.isZero():

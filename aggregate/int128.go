@@ -104,6 +104,17 @@ func (x int128) shr(n int) int128 {
 	return int128{x.hi >> n, x.hi<<(64-n) | x.lo>>n}
 }
 
+// times returns x*n for x >= 0, or the end of the range.
+func (x int128) times(n uint64) int128 {
+	over, hi := bits.Mul64(x.hi, n)
+	carried, lo := bits.Mul64(x.lo, n)
+	hi, carry := bits.Add64(hi, carried, 0)
+	if over|carry|hi>>63 != 0 {
+		return limit(1)
+	}
+	return int128{hi, lo}
+}
+
 // div divides x, taken as unsigned, by d.
 func (x int128) div(d uint64) (quotient int128, remainder uint64) {
 	quotient.hi, remainder = x.hi/d, x.hi%d

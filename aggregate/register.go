@@ -32,6 +32,9 @@ type Registers struct {
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
+	// Weight makes the registers counters of pulses, whose points have no unit or
+	// units.One. The zero value leaves them registers of energy.
+	Weight PulseWeight
 }
 
 // Digits returns the modulus of a register of n decimal digits, 1 to 19. For any
@@ -119,7 +122,7 @@ type counter struct {
 	channel
 
 	at    acquire.Instant // time of the last believed reading; held is its quality
-	base  int128          // that reading, in quanta
+	base  int128          // that reading
 	first uint64          // the same in counts, while armed
 
 	restarted bool // the device said so with a sample that was no reading
@@ -136,7 +139,9 @@ type counter struct {
 
 	conversion conversion
 	unit       int128 // one count
-	slack      int128 // grain, in quanta
+	parts      uint64 // energies here, tally apart, are in so many parts of a quantum
+	left       uint64 // parts that are not booked yet, less than a quantum
+	slack      int128 // grain
 	modulus    int128 // 0 = none
 	maxPower   uint64 // µW, 0 = not known
 }
@@ -157,6 +162,7 @@ func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 	n := counter{
 		channel: c, conversion: conv, unit: one, slack: grain, modulus: modulus,
 		limit:     disarmed,
+		parts:     max(conv.parts, 1),
 		maxPower:  uint64(math.Ceil(g.MaxPower * microwattsPerWatt)),
 		creditNew: g.OnReset == CreditNew,
 		ceiling:   g.Modulus,
@@ -176,7 +182,7 @@ func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 	case n.maxPower != 0:
 		const below = 1 - 1e-12 // the truth, by more than rounding adds
 		perCount, _ := new(big.Float).SetInt(one.big()).Float64()
-		n.rate = 2 * float64(n.maxPower) / perCount * below
+		n.rate = 2 * float64(n.maxPower) * float64(n.parts) / perCount * below
 	case g.Modulus != 0:
 		n.widest = min(n.widest, (g.Modulus-1)/2) // the shorter way round
 	}
@@ -189,7 +195,7 @@ func (c *counter) rest() {
 		return
 	}
 	energy := c.energy(c.count - c.first)
-	c.in = c.in.plus(energy)
+	c.in = c.in.plus(c.quanta(energy))
 	c.good += int64(c.last - c.at)
 	c.base = c.base.add(energy)
 	c.newest = c.base
@@ -208,7 +214,17 @@ func (c *counter) arm(v acquire.Value) {
 	}
 }
 
-// energy returns n counts in quanta. The product fits for readings that can be.
+// quanta returns energy, which is being booked, in quanta. What is left over
+// counts with the next, so that parts add up to the whole.
+func (c *counter) quanta(energy int128) int128 {
+	if c.parts == 1 {
+		return energy
+	}
+	energy, c.left = energy.add(int128{0, c.left}).div(c.parts)
+	return energy
+}
+
+// energy returns the energy of n counts. The product fits for readings that can be.
 func (c *counter) energy(n uint64) int128 {
 	x := product(n, c.unit.lo)
 	x.hi += n * c.unit.hi
@@ -287,7 +303,11 @@ const (
 
 // most returns the energy that can flow within d ns.
 func (c *counter) most(d acquire.Instant) int128 {
-	return product(c.maxPower, 2*uint64(d)).add(c.slack)
+	flow := product(c.maxPower, 2*uint64(d))
+	if c.parts != 1 {
+		flow = flow.times(c.parts)
+	}
+	return flow.plus(c.slack)
 }
 
 // step returns the energy from one reading to a later one, and how far it is to
@@ -516,7 +536,7 @@ func (c *counter) carry(l ledger, energy int128, t acquire.Instant, flags Flags)
 	if !energy.isZero() {
 		flags |= Carried
 	}
-	c.in = c.in.plus(energy)
+	c.in = c.in.plus(c.quanta(energy))
 	c.flags |= flags
 }
 
@@ -530,7 +550,7 @@ func (c *counter) credit(l ledger, energy int128, t acquire.Instant, q uint8, fl
 		c.carry(l, energy, t, flags)
 		return
 	}
-	booked := int128{}
+	energy, booked := c.quanta(energy), int128{}
 	for c.edge < t {
 		upTo := energy.shareRounded(uint64(c.edge-c.at), whole)
 		c.in = c.in.plus(upTo.sub(booked))

@@ -196,7 +196,14 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	}
 	point, _ := c.Point(id)
 	var faults []error
-	if k := point.Unit.Kind(); k == units.KindNone {
+	weighed := want.role == acquire.Counter && metering.Registers.Weight != PulseWeight{}
+	if k := point.Unit.Kind(); weighed {
+		if k == want.kind {
+			faults = append(faults, fmt.Errorf("is in %v and has a pulse weight", point.Unit))
+		} else if point.Unit != units.None && point.Unit != units.One {
+			faults = append(faults, fmt.Errorf("is in %v: want a number of pulses", point.Unit))
+		}
+	} else if k == units.KindNone {
 		faults = append(faults, fmt.Errorf("has no known unit: want %v", want.kind))
 	} else if k != want.kind {
 		faults = append(faults, fmt.Errorf("is in %v: want %v, not %v", point.Unit, want.kind, k))
@@ -210,7 +217,10 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	conv, err := newConversion(point.Unit, want.base, want.parts)
+	conv, err := metering.Registers.Weight.conversion()
+	if !weighed {
+		conv, err = newConversion(point.Unit, want.base, want.parts)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot be counted: %w", err)
 	}

@@ -58,11 +58,9 @@ registers: unknown reset policy 5
 aggregate: meter 2: no name
 aggregate: meter 2: demand interval -1ns is negative
 demand offset 25h0m0s is not within 24 h
-unknown incomplete policy 3
 aggregate: meter 2: no points
 aggregate: b: demand interval 7m0s does not divide 24 h
 aggregate: b: reactive power point "P" is the power point too
-aggregate: b: import point "E" cannot be counted: TWh is too coarse a unit to count in
 aggregate: c: longest gap 3m0s is more than 128 demand intervals of 1s
 aggregate: d: demand interval 1.5s is not in whole seconds`))
 
