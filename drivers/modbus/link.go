@@ -52,10 +52,36 @@ type link struct {
 
 // doubt is what is known of answers that a unit may still owe.
 type doubt struct {
-	since time.Time // when the latest request without an answer was sent; zero = none owed
-	asked int       // echoes left unanswered since the last one
-	mute  bool      // the unit is known to give no echo
-	echo  uint16    // data of the latest echo
+	owes   bool      // a request was left unanswered
+	latest time.Time // when the latest request was sent of which that is so, or echo
+	echo   uint16    // data of the latest echo
+	asked  int       // echoes left unanswered since then
+	gives  bool      // the unit is known to give echoes, or to refuse them
+	failed int       // how often it gave none, and answered another request later
+}
+
+// The patience with a unit: how many echoes in a row are asked for before the
+// grace time decides, of a unit that has given one before; and how often one that
+// has not may fail to, before it is asked for no more.
+const (
+	maxEchoes = 8
+	maxFailed = 2
+)
+
+// echoes reports whether to ask the unit for an echo.
+func (d doubt) echoes() bool {
+	if d.gives {
+		return d.asked < maxEchoes
+	}
+	return d.asked == 0 && d.failed < maxFailed
+}
+
+// waits returns how long to leave the unit alone before it is asked again.
+func (d doubt) waits(grace time.Duration) time.Duration {
+	if !d.owes || d.echoes() {
+		return 0
+	}
+	return max(0, grace-time.Since(d.latest))
 }
 
 // maxForeign is how many frames that answer another request are dropped while
@@ -193,6 +219,12 @@ func (l *link) fail(err error) error {
 // otherwise.
 func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout time.Duration) (answer []byte, at acquire.Instant, err error) {
 	now := l.now()
+	if !l.framing.identified() {
+		// Others have the line meanwhile.
+		if err := pause(ctx, min(l.bus.doubt(c.unit).waits(l.grace), timeout)); err != nil {
+			return nil, midpoint(now, now), err
+		}
+	}
 	if err := l.take(ctx); err != nil {
 		return nil, midpoint(now, now), err
 	}
@@ -215,18 +247,14 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 	}
 	answer, at, err = l.ask(ctx, c, request, timeout)
 	d := l.bus.doubt(c.unit)
-	if err == nil {
-		d.since, d.mute = time.Time{}, d.asked >= maxEchoes
-	} else {
-		d.since = time.Now()
+	if d.owes = err != nil; d.owes {
+		d.latest = time.Now()
+	} else if d.asked > 0 {
+		d.asked, d.failed = 0, d.failed+1
 	}
 	l.bus.setDoubt(c.unit, d)
 	return answer, at, err
 }
-
-// maxEchoes is how many echoes in a row a unit leaves unanswered, while it answers
-// other requests, before it is asked for no more.
-const maxEchoes = 2
 
 // ask sends one request and waits for its answer.
 func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.Duration) ([]byte, acquire.Instant, error) {
@@ -367,14 +395,16 @@ func (l *link) answers(c *caller, request, frame []byte) bool {
 		return true // damaged: whose it is does not show
 	}
 	_, asked, _, _ := l.framing.peek(request)
+	if d := l.bus.doubt(unit); function&^exceptionBit == diagnostics && !d.gives {
+		d.gives = true
+		l.bus.setDoubt(unit, d)
+	}
 	switch {
 	case unit != c.unit:
 		return false
 	case (function&^exceptionBit == diagnostics) != (asked == diagnostics):
 		return false
-	case l.bus.doubt(c.unit).since.IsZero():
-		return true
-	case function == asked|exceptionBit:
+	case asked == diagnostics, function == asked|exceptionBit, !l.bus.doubt(c.unit).owes:
 		return true
 	}
 	// The unit may still owe an answer: one that does not fit is that.
@@ -490,16 +520,15 @@ func pause(ctx context.Context, d time.Duration) error {
 func (l *link) resync(ctx context.Context, c *caller, timeout time.Duration) error {
 	d := l.bus.doubt(c.unit)
 	switch {
-	case d.since.IsZero():
+	case !d.owes:
 		return nil
-	case (d.mute || d.asked > 0) && time.Since(d.since) >= l.grace:
-		return nil
-	case d.mute:
+	case d.waits(l.grace) > 0:
 		return errOwes
+	case !d.echoes():
+		l.noisy = true // whatever came meanwhile is late
+		return l.settle(ctx, c, timeout)
 	}
 	d.echo++
-	d.asked++
-	l.bus.setDoubt(c.unit, d)
 	request, err := c.framer.encode(diagnostics, 0, 0, byte(d.echo>>8), byte(d.echo))
 	if err != nil {
 		return err
@@ -509,11 +538,18 @@ func (l *link) resync(ctx context.Context, c *caller, timeout time.Duration) err
 		var refusal Exception
 		data, fault := c.framer.open(diagnostics, request, answer)
 		if errors.As(fault, &refusal) || fault == nil && len(data) == 4 && uint16(number(data[2:])) == d.echo {
-			l.bus.setDoubt(c.unit, doubt{echo: d.echo})
+			l.bus.setDoubt(c.unit, doubt{gives: true, echo: d.echo})
 			return nil
 		}
 		c.counts.late++ // an echo of before, or damaged
 		answer, err = l.receive(ctx, c, request)
 	}
+	echo := d.echo
+	d = l.bus.doubt(c.unit) // which receive may know more of
+	d.echo, d.latest = echo, time.Now()
+	if ctx.Err() == nil {
+		d.asked++
+	}
+	l.bus.setDoubt(c.unit, d)
 	return err
 }

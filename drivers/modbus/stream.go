@@ -195,7 +195,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 		}
 	case s.caller.counts.late > late:
 		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
-	case !errors.Is(err, ErrTimeout):
+	case !errors.Is(err, ErrTimeout) || errors.Is(err, errOwes):
 	default:
 		// Of a bus that others wait for, a device that was not there when the stream was
 		// opened takes one timeout, and no more until it is opened again.

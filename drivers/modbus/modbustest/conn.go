@@ -3,7 +3,7 @@ package modbustest
 import (
 	"bufio"
 	"encoding/binary"
-	"io"
+	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -91,23 +91,25 @@ func (c *conn) serve() {
 
 // read queues requests until the connection ends or its framing is lost.
 func (c *conn) read() {
-	in := bufio.NewReader(c.net)
+	in := bufio.NewReaderSize(c.net, maxWire)
 	var a arrival
 	for {
-		if _, err := io.ReadFull(in, a.frame[:headerLen]); err != nil {
-			return
-		}
-		protocol := binary.BigEndian.Uint16(a.frame[2:])
-		length := int(binary.BigEndian.Uint16(a.frame[4:]))
-		if protocol != 0 || length < minLength || length > maxLength {
+		n, err := c.server.framing.read(in, &a.frame)
+		switch {
+		case errors.Is(err, errGarbled):
+			c.server.count(&c.server.stats.Malformed)
+			continue
+		case errors.Is(err, errLost):
 			c.server.count(&c.server.stats.Malformed)
 			return
-		}
-		a.length = headerLen - 1 + length
-		if _, err := io.ReadFull(in, a.frame[headerLen:a.length]); err != nil {
+		case err != nil:
 			return
 		}
+		a.length = n
 		a.ordinal = c.server.received(a.frame[headerLen])
+		if c.server.framing != MBAP {
+			binary.BigEndian.PutUint16(a.frame[:], uint16(a.ordinal))
+		}
 		select {
 		case c.queue <- a:
 		case <-c.done:
@@ -118,7 +120,7 @@ func (c *conn) read() {
 
 // answer handles the current request and tells whether the connection goes on.
 func (c *conn) answer() bool {
-	if !c.wait(c.server.perRequest) {
+	if !c.wait(c.server.perRequest + c.server.onTheWay(c.current.frame[:c.current.length])) {
 		return false
 	}
 	frame := c.current.frame[:c.current.length]
@@ -184,7 +186,16 @@ func (c *conn) send(x *Exchange) bool {
 }
 
 func (c *conn) write(x *Exchange) bool {
+	if !c.wait(c.server.silence() + c.server.onTheWay(x.Reply)) {
+		return false
+	}
 	rest := x.Reply
+	if c.server.framing != MBAP {
+		rest = c.server.framing.append(nil, x.Reply)
+	}
+	if x.Wire != nil {
+		rest = x.Wire(rest)
+	}
 	for _, n := range x.Pieces {
 		if n <= 0 {
 			continue

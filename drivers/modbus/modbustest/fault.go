@@ -22,6 +22,8 @@ type Exchange struct {
 	Delay time.Duration // waits before writing and holds up what follows on this connection, as a slow device does
 	Late  time.Duration // writes that much later, after Delay, and lets what follows overtake
 
+	Wire func([]byte) []byte // edits what goes out, in the form of the framing; nil leaves it
+
 	Pieces []int         // lengths of the first segments; what is left of Reply follows as the last one
 	Pause  time.Duration // between segments
 
@@ -133,6 +135,23 @@ func BadByteCount() Fault {
 	return func(x *Exchange) {
 		if carriesData(x.Reply) {
 			x.Reply[headerLen+1] += 2
+		}
+	}
+}
+
+// WrongCheck spoils the last byte of the check of an RTU or ASCII frame. A frame of MBAP, which has none, loses its last byte's
+// lowest bit.
+func WrongCheck() Fault {
+	return func(x *Exchange) {
+		x.Wire = func(b []byte) []byte {
+			at := len(b) - 1
+			if at > 2 && b[at] == '\n' {
+				at -= 2
+			}
+			if at >= 0 {
+				b[at] ^= 1
+			}
+			return b
 		}
 	}
 }

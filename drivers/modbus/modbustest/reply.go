@@ -56,6 +56,9 @@ func (c *conn) respond(r Request, frame []byte) []byte {
 		}
 		return c.except(r, GatewayTargetFailed)
 	}
+	if r.Function == 8 {
+		return c.diagnose(r, frame)
+	}
 	table, readable := tableOf(r.Function)
 	if !readable {
 		return c.except(r, IllegalFunction)
@@ -92,6 +95,17 @@ func (c *conn) respond(r Request, frame []byte) []byte {
 	}
 	setLength(reply)
 	return reply
+}
+
+// diagnose answers function 8: V1.1b3, section 6.8.
+func (c *conn) diagnose(r Request, frame []byte) []byte {
+	if c.server.noEcho {
+		return nil
+	}
+	if len(frame) != headerLen+5 || frame[8] != 0 || frame[9] != 0 {
+		return c.except(r, IllegalFunction)
+	}
+	return append(c.reply[:0], frame...)
 }
 
 func (c *conn) except(r Request, e Exception) []byte {

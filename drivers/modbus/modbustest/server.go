@@ -15,6 +15,13 @@ type Config struct {
 	Address string
 	// Units holds the device behind each unit id. The map is copied, the devices are used where they are.
 	Units map[byte]Device
+	// Framing of all connections. The zero value is MBAP.
+	Framing Framing
+	// Baud, if it is not 0, lets requests and replies take the time that their bytes need on a serial line of that rate with 11 bits
+	// a character, and parts them by 3.5 characters of silence.
+	Baud int
+	// NoEcho leaves function 8 unanswered. Otherwise sub-function 0 gives its echo, and others an exception.
+	NoEcho bool
 	// IgnoreUnknown leaves requests to other unit ids without a reply, as a serial line does.
 	// Otherwise they answer exception 11, as a gateway does.
 	IgnoreUnknown bool
@@ -25,10 +32,13 @@ type Config struct {
 	PerRequest time.Duration
 }
 
-// Server is a Modbus/TCP server. Its methods are safe for concurrent use. Obtain one from [Start] or [New].
+// Server is a Modbus server on connections: TCP, TLS, or a serial line that looks like one. Its methods are safe for concurrent use. Obtain one from [Start] or [New].
 type Server struct {
 	units         map[byte]Device
 	ignoreUnknown bool
+	noEcho        bool
+	framing       Framing
+	baud          int
 	perRequest    time.Duration
 	address       string
 
@@ -66,6 +76,12 @@ func New(cfg Config) (*Server, error) {
 			faults = append(faults, fmt.Errorf("modbustest: unit %d has no device", unit))
 		}
 	}
+	if cfg.Framing > ASCII {
+		faults = append(faults, fmt.Errorf("modbustest: unknown framing %d", cfg.Framing))
+	}
+	if cfg.Baud < 0 {
+		faults = append(faults, fmt.Errorf("modbustest: rate of %d baud is negative", cfg.Baud))
+	}
 	if cfg.PerRequest < 0 {
 		faults = append(faults, fmt.Errorf("modbustest: processing time %v is negative", cfg.PerRequest))
 	}
@@ -75,6 +91,9 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		units:         maps.Clone(cfg.Units),
 		ignoreUnknown: cfg.IgnoreUnknown,
+		noEcho:        cfg.NoEcho,
+		framing:       cfg.Framing,
+		baud:          cfg.Baud,
 		perRequest:    cfg.PerRequest,
 		faultTurn:     make(chan struct{}, 1),
 		listeners:     make(map[net.Listener]struct{}),
@@ -254,4 +273,20 @@ func (s *Server) currentFault() Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fault
+}
+
+// onTheWay returns the time that a frame needs on the line.
+func (s *Server) onTheWay(frame []byte) time.Duration {
+	if s.baud == 0 {
+		return 0
+	}
+	return time.Duration(len(s.framing.append(nil, frame))) * 11 * time.Second / time.Duration(s.baud)
+}
+
+// silence returns the time between a request and its reply that tells the end of the request.
+func (s *Server) silence() time.Duration {
+	if s.baud == 0 {
+		return 0
+	}
+	return 7 * 11 * time.Second / 2 / time.Duration(s.baud)
 }
