@@ -110,14 +110,22 @@ func (d *desk) drop() []Period {
 // Push takes samples in the order of their arrival and appends the periods that
 // they close to dst. Samples of points that feed no slot are passed over.
 func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
+	routes, gauges := b.routes, b.gauges
 	for i := range samples {
 		s := &samples[i]
-		if s.Point >= acquire.PointID(len(b.routes)) {
+		if uint(s.Point) >= uint(len(routes)) {
 			continue
 		}
-		slot := b.routes[s.Point] - 1
-		if slot < uint32(len(b.gauges)) {
-			if x, ok := s.Value.Float64(); ok && b.gauges[slot].push(s.Time, x, s.Quality) {
+		slot := routes[s.Point] - 1
+		if uint(slot) < uint(len(gauges)) {
+			// What gauge.push does, for import, without the call.
+			g := &gauges[slot]
+			x, isFloat := s.Value.Float64()
+			dt, common := g.common(s.Time, s.Quality)
+			p, exact := round(float64(x * g.factor))
+			if first, second := g.ends(p); isFloat && common && exact && first|second >= 0 {
+				g.in = g.in.add(product(uint64(first)+uint64(second), dt))
+				g.advance(s.Time, p)
 				continue
 			}
 		}

@@ -88,45 +88,60 @@ func (g *gauge) arm() {
 // plain are the bits of a quality that decide whether a sample is common.
 const plain = acquire.Quality(3) | acquire.Quality(acquire.TimeBackwards|acquire.Overflow)<<8
 
+// common returns the time since the last sample for a sample at t of quality q
+// that may be a common one: within maxGap and the present block, and good.
+func (g *gauge) common(t acquire.Instant, q acquire.Quality) (dt uint64, ok bool) {
+	dt = uint64(t - g.last)
+	return dt, t < g.limit && dt-1 < uint64(g.maxGap) && q&plain == acquire.Good
+}
+
+// advance makes p at t what is held.
+func (g *gauge) advance(t acquire.Instant, p int64) {
+	g.last, g.p = t, p
+	g.taken += 4
+}
+
 // push integrates up to t, where the value is x. It does the common case, a good
 // sample within maxGap and the present block, and reports false, with nothing
 // done, for all others.
 func (g *gauge) push(t acquire.Instant, x float64, q acquire.Quality) bool {
-	dt := uint64(t - g.last)
-	if t >= g.limit || dt-1 >= uint64(g.maxGap) || q&plain != acquire.Good {
+	dt, ok := g.common(t, q)
+	if !ok {
 		return false
 	}
 	p, ok := round(float64(x * g.factor))
 	if !ok {
 		return false
 	}
-	flow := g.p
-	switch Rule(g.taken & 3) {
-	case HoldLeft:
-		dt *= 2
-	case Trapezoid:
-		if g.p^p < 0 {
-			return false
-		}
-		flow += p
+	a, b := g.ends(p)
+	switch {
+	case a|b >= 0:
+		g.in = g.in.add(product(uint64(a)+uint64(b), dt))
+	case a&b < 0:
+		g.out = g.out.add(product(-uint64(a)-uint64(b), dt))
 	default:
-		flow = p
-		dt *= 2
+		return false
 	}
-	if flow >= 0 {
-		g.in = g.in.add(product(uint64(flow), dt))
-	} else {
-		g.out = g.out.add(product(-uint64(flow), dt))
-	}
-	g.last, g.p = t, p
-	g.taken += 4
+	g.advance(t, p)
 	return true
+}
+
+// ends returns the power at both ends of the line that the rule draws from the
+// last sample to p.
+func (g *gauge) ends(p int64) (a, b int64) {
+	switch g.rule() {
+	case HoldLeft:
+		return g.p, g.p
+	case Trapezoid:
+		return g.p, p
+	}
+	return p, p
 }
 
 // pushCrossing is push for a straight line that crosses zero.
 func (g *gauge) pushCrossing(t acquire.Instant, x float64, q acquire.Quality) bool {
-	dt := uint64(t - g.last)
-	if t >= g.limit || dt-1 >= uint64(g.maxGap) || q&plain != acquire.Good || g.rule() != Trapezoid {
+	dt, ok := g.common(t, q)
+	if !ok || g.rule() != Trapezoid {
 		return false
 	}
 	p, ok := round(float64(x * g.factor))
@@ -145,8 +160,7 @@ func (g *gauge) pushCrossing(t acquire.Instant, x float64, q acquire.Quality) bo
 		before, after = after, before
 	}
 	g.in, g.out = g.in.add(before), g.out.add(after)
-	g.last, g.p = t, p
-	g.taken += 4
+	g.advance(t, p)
 	return true
 }
 
