@@ -95,7 +95,33 @@ const dusk = int64(latest)/1e9 + 370*secondsPerDay
 // zoneAt returns the zone in force at t.
 func (c *Calendar) zoneAt(t acquire.Instant) zone { return c.zoneAtSecond(seconds(t)) }
 
+// zoneAtSecond returns the zone in force, whose ends are right where they lie
+// within three days of the second.
 func (c *Calendar) zoneAtSecond(second int64) zone {
+	const reach = 3 * secondsPerDay
+	z := c.stretch(second)
+	for z.to <= second+reach && z.to < dusk {
+		next := c.stretch(z.to)
+		if next.offset != z.offset {
+			break
+		}
+		z.to = next.to
+	}
+	for z.from > second-reach && z.from > 0 {
+		before := c.stretch(z.from - 1)
+		if before.offset != z.offset {
+			break
+		}
+		z.from = before.from
+	}
+	return z
+}
+
+// stretch returns a stretch of constant offset around the second. It is not
+// always the longest: beyond the table of a zone, where its rule takes over, the
+// time package ends one with each year in UTC. And it ends the last one of a
+// leap year a day early, so that 31 December lies outside.
+func (c *Calendar) stretch(second int64) zone {
 	t := time.Unix(second, 0).In(c.location)
 	_, offset := t.Zone()
 	z := zone{0, dusk, int64(offset)}
@@ -106,8 +132,17 @@ func (c *Calendar) zoneAtSecond(second int64) zone {
 	if !end.IsZero() {
 		z.to = min(z.to, end.Unix())
 	}
+	year := t.UTC().Year()
+	if z.from > second {
+		z.from = newYear(year)
+	}
+	if z.to <= second {
+		z.to = newYear(year + 1)
+	}
 	return z
 }
+
+func newYear(year int) int64 { return time.Date(year, time.January, 1, 0, 0, 0, 0, time.UTC).Unix() }
 
 // midnight returns the instant at which a local day begins: the first from which
 // on the clock shows that date, or a later one, and never an earlier one again.

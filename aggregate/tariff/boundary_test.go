@@ -58,6 +58,9 @@ var strange = []struct {
 	{"Pacific/Apia", 2011},         // skips 30 December
 	{"America/Scoresbysund", 2024}, // changes its base
 	{"Antarctica/Troll", 2026},     // shifts by two hours
+	{"Europe/Berlin", 2040},        // beyond the tables, a leap year
+	{"Australia/Lord_Howe", 2104},  // the same, where the year ends in summer
+	{"America/New_York", 2255},
 }
 
 // random returns a calendar with arbitrary seasons, day types, holidays and
@@ -253,9 +256,15 @@ func TestMinutesEqualTheClockOnTheWall(t *testing.T) {
 				}
 				for !seg.Contains(i) {
 					require.LessOrEqual(t, seg.End, i)
+					before := seg
 					next := c.At(seg.End)
 					require.Equal(t, seg.End, next.Start, "segments adjoin")
 					seg = next
+					// A boundary is one: something changes there, or the date, or the clock.
+					a, b := c.Local(before.End-1), c.Local(seg.Start)
+					_, offsetBefore := a.Zone()
+					_, offset := b.Zone()
+					require.True(t, before.Energy != seg.Energy || before.Demand != seg.Demand || a.Day() != b.Day() || offsetBefore != offset, "%v", b)
 				}
 				season, dayType, e, d := shown(cfg, free, now)
 				if season != seg.Season || dayType != seg.DayType || e != energy[seg.Energy] || d != demand[seg.Demand] {

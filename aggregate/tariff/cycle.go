@@ -38,14 +38,14 @@ func (b *builder) cycle(cfg Cycle) cycle {
 		if len(cfg.Dates) == 1 {
 			b.fault("billing: one date makes no billing period")
 		}
-		for i, d := range cfg.Dates {
+		for _, d := range cfg.Dates {
 			if !d.valid() {
 				b.fault("billing: no such day as %v", d)
 				continue
 			}
 			c.dates = append(c.dates, d.number())
-			if i > 0 && len(c.dates) > 1 && c.dates[len(c.dates)-2] >= d.number() {
-				b.fault("billing: %v is not after %v", d, cfg.Dates[i-1])
+			if len(c.dates) > 1 && c.dates[len(c.dates)-2] >= d.number() {
+				b.fault("billing: %v is not after %v", d, dateOf(c.dates[len(c.dates)-2]))
 			}
 		}
 		return c
