@@ -78,22 +78,22 @@ type part struct {
 
 // of returns the part of b that counts for the quantity.
 func (q Quantity) of(b *Block) part {
+	active, reactive := b.Active.Coverage, b.Reactive.Coverage
 	var s part
-	if q.active() || q.apparent() {
-		s.coverage = b.Active.Coverage
-		if b.ActiveCarried {
-			s.flags |= Carried
-		}
+	var carried bool
+	switch {
+	case q.active():
+		s.coverage, carried = active, b.ActiveCarried
+	case q.reactive():
+		s.coverage, carried = reactive, b.ReactiveCarried
+	case active.Span() != 0 && reactive.Span() != 0:
+		s.coverage, carried = worse(active, reactive), b.ActiveCarried || b.ReactiveCarried
 	}
-	if q.reactive() || q.apparent() {
-		s.coverage = worse(s.coverage, b.Reactive.Coverage)
-		if b.ReactiveCarried {
-			s.flags |= Carried
-		}
-	}
-	if absent := q.active() && b.Active.Coverage.Span() == 0 || q.reactive() && b.Reactive.Coverage.Span() == 0 ||
-		q.apparent() && (b.Active.Coverage.Span() == 0 || b.Reactive.Coverage.Span() == 0); absent {
+	if s.coverage.Span() == 0 { // absent
 		return part{coverage: aggregate.Coverage{Missing: b.End.Sub(b.Start)}}
+	}
+	if carried {
+		s.flags |= Carried
 	}
 	switch q {
 	case ActiveImport:

@@ -40,13 +40,15 @@ type subinterval struct {
 	part
 }
 
-// outages are the returns of power that still matter.
+// outages are the returns of power that still matter: to sub-intervals that have
+// not ended, or by forgiveness to windows that have not.
 type outages struct {
-	pending      bool            // some lie at or after the start of the open sub-interval
-	first, last  acquire.Instant // the pending ones
-	forgiveFrom  acquire.Instant // demand is ignored from here
-	forgiveUntil acquire.Instant // to here; 0 = none
+	at [maxOutages]acquire.Instant
+	n  int // of them
 }
+
+// maxOutages is how many returns of power are kept apart.
+const maxOutages = 16
 
 // Counts tells what became of the input. Counters only grow.
 type Counts struct {
@@ -105,8 +107,10 @@ func (r *Register) Current() Window {
 		sum.p, sum.q = hypot(sum.p, sum.q), aggregate.Energy{}
 	}
 	newest := min(r.held, r.config.Subintervals-1)
-	if p := r.power; p.pending && p.first < r.known {
-		if newest = 0; p.last > r.sub.start {
+	for _, at := range r.power.at[:r.power.n] {
+		if at == r.sub.start {
+			newest = 0
+		} else if at > r.sub.start && at < r.known {
 			sum.flags |= Restored
 		}
 	}
@@ -161,10 +165,13 @@ func (r *Register) ObserveBlock(b *Block) []Window {
 	return r.out
 }
 
-// PowerUp tells that power came back to the meter at that time. The open
-// sub-interval is incomplete, a rolling window is unknown until Subintervals full
+// PowerUp tells that power came back to the meter at that time. The sub-interval
+// that holds it is incomplete, a rolling window is unknown until Subintervals full
 // ones have passed since, and Forgiveness begins. Tell it before observing the
 // interval that holds it; later, it acts from the present sub-interval on.
+//
+// 16 returns of power are kept apart for as long as they matter. One more takes the
+// place of the last one told, and is counted as rejected.
 func (r *Register) PowerUp(at acquire.Instant) {
 	if !inHorizon(at) {
 		r.counts.Rejected++
@@ -172,22 +179,15 @@ func (r *Register) PowerUp(at acquire.Instant) {
 	}
 	r.counts.Outages++
 	p := &r.power
-	switch {
-	case r.started && at < r.sub.start:
+	if r.started && at < r.sub.start {
 		r.held = 0
-	case p.pending:
-		p.first, p.last = min(p.first, at), max(p.last, at)
-	default:
-		p.pending, p.first, p.last = true, at, at
 	}
-	if r.config.Forgiveness == 0 {
-		return
+	if p.n == maxOutages {
+		r.counts.Rejected++
+		p.n--
 	}
-	if until := at.Add(r.config.Forgiveness); p.forgiveUntil == 0 || at > p.forgiveUntil || until < p.forgiveFrom {
-		p.forgiveFrom, p.forgiveUntil = at, until
-	} else {
-		p.forgiveFrom, p.forgiveUntil = min(p.forgiveFrom, at), max(p.forgiveUntil, until)
-	}
+	p.at[p.n] = at
+	p.n++
 }
 
 // begin opens the first sub-interval, which holds t.
@@ -255,14 +255,7 @@ func (r *Register) close() {
 	if length < r.step {
 		s.flags |= Shortened
 	}
-	if p := &r.power; p.pending {
-		switch {
-		case s.start >= p.last:
-			p.pending, p.first, p.last, r.held = false, 0, 0, 0
-		case s.end > p.first:
-			s.flags |= Restored
-		}
-	}
+	s.flags |= r.pass(s.start, s.end)
 	if r.config.Quantity == ApparentSubintervals {
 		s.p, s.q = hypot(s.p, s.q), aggregate.Energy{}
 	}
@@ -287,6 +280,38 @@ func (r *Register) close() {
 		r.held = 0
 	}
 	r.tell(&subinterval{start, s.end, sum}, start)
+}
+
+// pass applies the returns of power to a sub-interval that ends: one within it
+// breaks it, one at its start breaks the window before it. It forgets those that
+// neither the next sub-intervals nor the forgiveness of their windows can meet.
+func (r *Register) pass(start, end acquire.Instant) (f Flags) {
+	p := &r.power
+	kept := 0
+	for _, at := range p.at[:p.n] {
+		switch {
+		case at == start:
+			r.held = 0
+		case at > start && at < end:
+			f |= Restored
+		}
+		if at >= end || at.Add(r.config.Forgiveness) > end.Add(-r.config.Interval) {
+			p.at[kept] = at
+			kept++
+		}
+	}
+	p.n = kept
+	return f
+}
+
+// forgiven reports whether a window meets the forgiveness after a return of power.
+func (r *Register) forgiven(start, end acquire.Instant) bool {
+	for _, at := range r.power.at[:r.power.n] {
+		if start < at.Add(r.config.Forgiveness) && end > at && r.config.Forgiveness > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // at returns a sub-interval of the ring, 0 being the oldest.
@@ -355,7 +380,7 @@ func (r *Register) tell(s *subinterval, start acquire.Instant) {
 	case r.config.Incomplete == Nominal || w.Flags&(Gap|Restored) == 0:
 		w.Demand = r.mean(&s.part, r.config.Interval)
 	}
-	if r.power.forgiveUntil != 0 && w.Start < r.power.forgiveUntil && w.End > r.power.forgiveFrom {
+	if r.forgiven(w.Start, w.End) {
 		w.Flags |= Forgiven
 	}
 	r.judge(&w)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -40,11 +41,10 @@ func (r *Register) AppendBinary(dst []byte) ([]byte, error) {
 		w.subinterval(r.at(i))
 	}
 	w.duration(r.silent)
-	w.bool(r.power.pending)
-	w.instant(r.power.first)
-	w.instant(r.power.last)
-	w.instant(r.power.forgiveFrom)
-	w.instant(r.power.forgiveUntil)
+	w.uint(uint64(r.power.n))
+	for _, at := range r.power.at[:r.power.n] {
+		w.instant(at)
+	}
 	w.window(&r.last)
 	w.instant(r.begun)
 	w.instant(r.reset)
@@ -86,7 +86,10 @@ func (r *Register) UnmarshalBinary(data []byte) error {
 		n.ring[i] = in.subinterval()
 	}
 	n.silent = in.duration()
-	n.power = outages{pending: in.bool(), first: in.instant(), last: in.instant(), forgiveFrom: in.instant(), forgiveUntil: in.instant()}
+	n.power.n = in.len(maxOutages)
+	for i := range n.power.n {
+		n.power.at[i] = in.instant()
+	}
 	n.last = in.window()
 	n.begun, n.reset, n.resets = in.instant(), in.instant(), in.uint()
 	for i := range n.causes {
@@ -127,9 +130,8 @@ func (r *Register) fault() string {
 			next = s.start
 		}
 	}
-	p := &r.power
-	if p.pending != inHorizon(p.first) || p.pending != inHorizon(p.last) || p.first > p.last || p.forgiveFrom > p.forgiveUntil {
-		return "returns of power out of order"
+	if slices.ContainsFunc(r.power.at[:r.power.n], func(at acquire.Instant) bool { return !inHorizon(at) }) {
+		return "power came back at no time"
 	}
 	if r.silent < 0 || r.counts.Unobserved < 0 {
 		return "negative time"
