@@ -97,7 +97,7 @@ func NewCalculator(cfg Config, req Request, fs ...Function) (*Calculator, error)
 }
 
 // Push takes the next raw value. It returns ErrOrder if s is not later than the
-// one before, ErrPending before Next has given all results, and ErrClosed after
+// one before or its time is unknown, ErrPending before Next has given all results, and ErrClosed after
 // Close; s is not taken then. It does not allocate.
 func (c *Calculator) Push(s Sample) error {
 	switch c.state {
@@ -110,7 +110,7 @@ func (c *Calculator) Push(s Sample) error {
 		c.stats.Placeholders++
 		return nil
 	}
-	if c.any && int64(s.Time) <= c.behind.prev.t {
+	if s.Time == 0 || c.any && int64(s.Time) <= c.behind.prev.t {
 		c.stats.OutOfOrder++
 		return ErrOrder
 	}

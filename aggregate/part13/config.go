@@ -109,7 +109,8 @@ type Result struct {
 
 // Errors of Push.
 var (
-	// ErrOrder means that the sample is not later than the one before; it is not taken.
+	// ErrOrder means that the sample is not later than the one before, or that its
+	// time is unknown; it is not taken.
 	ErrOrder = errors.New("part13: sample not later than the one before")
 	// ErrPending means that Next has results to give first; the sample is not taken.
 	ErrPending = errors.New("part13: results not taken yet")

@@ -71,6 +71,14 @@
 // Config.Resolution after the last does not count, so that percentages are of the
 // shorter length. Average and AnnotationCount are never Partial.
 //
+// # Backward requests
+//
+// If the request ends before it starts, its intervals include their later edge and
+// exclude the earlier one, and are dated by the later one. StartBound, EndBound,
+// DeltaBounds and Interpolative follow that direction. What concerns values within
+// an interval stays in order of time: Start, End, Delta, the first of several
+// extremes, and the bound of WorstQuality2, which is the earlier one.
+//
 // # Where the standard disagrees with itself
 //
 //   - Uncertain data in the shares: see Shares.

@@ -417,7 +417,8 @@ func (k *plainTracker) quality(f Function) float64 {
 	if f == DurationGood || f == DurationBad {
 		return milliseconds(d)
 	}
-	return 100 * float64(d) / float64(k.points[good]+k.points[uncertain]+k.points[bad])
+	all := k.points[good] + k.points[uncertain] + k.points[bad]
+	return min(100*float64(d)/float64(all), 100)
 }
 
 // bound gives a bounding value.

@@ -52,6 +52,7 @@ func (k *smoothTracker) next(c *Calculator) (Result, bool) {
 		k.given = 0
 		k.end = c.behind.interpolated(&c.set, k.iv.b, c.ahead())
 		if k.at.origin != nowhere {
+			k.doubt = k.doubt || c.behind.gap && c.behind.badAt < k.iv.b
 			k.line(k.end)
 		}
 	}
