@@ -81,9 +81,10 @@ const (
 	BadReading                   // a register reading was rejected
 	Lossy                        // a source lost samples of power before one of this interval; registers make up for theirs
 	Silence                      // stands for many silent blocks, not one
+	Swapped                      // a meter or its multiplier was changed, as Router.Swap was told
 )
 
-var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence"}
+var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence", "swapped"}
 
 // Has reports whether all of the flags g are set.
 func (f Flags) Has(g Flags) bool { return f&g == g }

@@ -39,37 +39,32 @@ func (w PulseWeight) String() string {
 	return fmt.Sprintf("%d %v / %d", w.Energy, w.Unit, w.Pulses)
 }
 
-// maxPulseParts bounds the denominator of a weight in quanta, so that what is left
-// over from a division leaves the range of readings alone.
-const maxPulseParts = 1 << 24
-
 // conversion returns how pulses count in parts of a quantum.
 func (w PulseWeight) conversion() (conversion, error) {
-	if w.Unit.Kind() != units.ActiveEnergy {
-		return conversion{}, fmt.Errorf("pulse weight %v is not in a unit of active energy", w)
-	}
-	if w.Energy == 0 || w.Pulses == 0 {
-		return conversion{}, fmt.Errorf("pulse weight %v is no energy", w)
-	}
-	toWattHours, err := units.Between(w.Unit, units.WattHour)
+	quanta, err := w.quanta()
 	if err != nil {
 		return conversion{}, err
 	}
-	num, den := toWattHours.Ratio()
-	whole := func(factors ...uint64) *big.Int {
-		n := big.NewInt(1)
-		for _, f := range factors {
-			n.Mul(n, new(big.Int).SetUint64(f))
-		}
-		return n
-	}
-	quanta := new(big.Rat).SetFrac(whole(w.Energy, num, quantaPerWattHour), whole(w.Pulses, den))
-	twos := quanta.Num().TrailingZeroBits()
-	odd := new(big.Int).Rsh(quanta.Num(), twos)
-	if !odd.IsUint64() || quanta.Denom().Cmp(big.NewInt(maxPulseParts)) > 0 {
+	c, ok := exactConversion(quanta)
+	if !ok {
 		return conversion{}, fmt.Errorf("pulse weight %v cannot be counted exactly", w)
 	}
-	return conversion{mul: odd.Uint64(), parts: quanta.Denom().Uint64(), shift: int(twos), factor: math.NaN()}, nil
+	return c, nil
+}
+
+// quanta returns the quanta of one pulse.
+func (w PulseWeight) quanta() (*big.Rat, error) {
+	if w.Unit.Kind() != units.ActiveEnergy {
+		return nil, fmt.Errorf("pulse weight %v is not in a unit of active energy", w)
+	}
+	if w.Energy == 0 || w.Pulses == 0 {
+		return nil, fmt.Errorf("pulse weight %v is no energy", w)
+	}
+	quanta, err := perUnit(w.Unit, units.WattHour, quantaPerWattHour)
+	if err != nil {
+		return nil, err
+	}
+	return quanta.Mul(quanta, new(big.Rat).SetFrac(new(big.Int).SetUint64(w.Energy), new(big.Int).SetUint64(w.Pulses))), nil
 }
 
 // Pulses describes a pulse output.

@@ -48,6 +48,8 @@ type Metering struct {
 	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap; choose more than the slowest point's interval
 	Registers Registers     // what is known of the registers
 	Demand    Demand        // how time is cut into intervals; zero = 15 minutes
+
+	Multiplier Ratio // what the points read times this is what flows, where the meter is behind transformers; zero = 1
 }
 
 // ref refers to a channel: n > 0 to gauges[n-1], n < 0 to counters[-n-1]. From fan
@@ -67,9 +69,11 @@ type Router struct {
 	fans        []ref
 	gauges      []gauge
 	conversions []conversion // of the gauges
-	counters    []counter
-	meters      []meter
-	byName      map[string]int
+
+	gaugeOrigins, counterOrigins []origin // for Swap
+	counters                     []counter
+	meters                       []meter
+	byName                       map[string]int
 
 	earliest acquire.Instant // no meter has a block that ends before this
 	moved    bool            // some meter began or closed a block since earliest was found
@@ -159,6 +163,9 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 	if err := metering.Registers.validate(); err != nil {
 		fault(err)
 	}
+	if err := metering.Multiplier.validate(); err != nil {
+		fault(err)
+	}
 	m := &r.meters[i]
 	*m = meter{router: r, name: metering.Name, index: i}
 	if sound {
@@ -217,10 +224,8 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	conv, err := metering.Registers.Weight.conversion()
-	if !weighed {
-		conv, err = newConversion(point.Unit, want.base, want.parts)
-	}
+	from := origin{unit: point.Unit, registers: metering.Registers, multiplier: metering.Multiplier}
+	conv, err := from.conversion(want.base, want.parts)
 	if err != nil {
 		return fmt.Errorf("cannot be counted: %w", err)
 	}
@@ -228,6 +233,7 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	if want.role == acquire.Gauge {
 		r.gauges = append(r.gauges, newGauge(ch, conv, metering.Rule))
 		r.conversions = append(r.conversions, conv)
+		r.gaugeOrigins = append(r.gaugeOrigins, from)
 		m.refs[s] = ref(len(r.gauges))
 	} else {
 		n, err := newCounter(ch, conv, metering.Registers)
@@ -235,6 +241,7 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 			return err
 		}
 		r.counters = append(r.counters, n)
+		r.counterOrigins = append(r.counterOrigins, from)
 		m.refs[s] = -ref(len(r.counters))
 	}
 	r.route(id, m.refs[s])

@@ -16,6 +16,7 @@ type Counts struct {
 	BadReadings uint64 // register readings that were not believed
 	Resets      uint64 // registers that started anew
 	Rollovers   uint64 // registers that passed their modulus
+	Swaps       uint64 // registers and power points that were changed, as Router.Swap was told
 	Forced      uint64 // blocks closed before a channel that fell behind had delivered
 	Intervals   uint64 // intervals handed out
 }
