@@ -83,7 +83,11 @@
 //
 //   - Uncertain data in the shares: see Shares.
 //   - With PercentDataGood at 100 - PercentDataBad, 5.4.3.2.1 asks for the Bad share
-//     first and 4.2.1.2 for the Good one. A tie is Bad here, as in Annex A.
+//     first, while 4.2.1.2 looks at the Good one alone, so that nothing is ever Bad
+//     (OPC Foundation issue 6227). The Bad share comes first here, as in Annex A
+//     of v1.04.
+//   - 5.4.3.8 multiplies TimeAverage by the whole interval, which in the interval
+//     where data begins would count the time before. Total is the integral here.
 //   - 5.4.3.31 begins DurationGood with the raw value before the interval, Table 42
 //     and Annex A with the status of the simple bound. It is the bound here.
 //   - TimeAverage draws lines even for Stepped variables (5.4.3.6), between bounds
