@@ -38,17 +38,34 @@ func product(a, b, c, d uint64) (num, den uint64, ok bool) {
 	return num, den, numHigh|denHigh == 0
 }
 
-// mulDiv returns x·num/den correctly rounded. x is finite and not zero.
-func mulDiv(x float64, num, den uint64) float64 {
+// quotient64 returns num/den as q·2^exp, where q is cut to its first 64 bits.
+// Neither is zero.
+func quotient64(num, den uint64) (q uint64, exp int) {
+	n, d := bits.LeadingZeros64(num), bits.LeadingZeros64(den)
+	num, den = num<<n, den<<d
+	if num >= den {
+		q, _ = bits.Div64(num>>1, num<<63, den)
+		return q, d - n - 63
+	}
+	q, _ = bits.Div64(num, 0, den)
+	return q, d - n - 64
+}
+
+// decompose returns |x| as m·2^exp. x is finite.
+func decompose(x float64) (m uint64, exp int) {
 	const mantissa = 1<<52 - 1
 	b := math.Float64bits(x)
-	m, e := b&mantissa, int(b>>52&0x7ff)
-	if e == 0 {
-		e = 1 // subnormal
-	} else {
-		m |= mantissa + 1
+	m, exp = b&mantissa, int(b>>52&0x7ff)
+	if exp == 0 {
+		return m, -1074 // subnormal
 	}
-	return math.Copysign(round(m, num, den, e-1075), x)
+	return m | (mantissa + 1), exp - 1075
+}
+
+// mulDiv returns x·num/den correctly rounded. x is finite and not zero.
+func mulDiv(x float64, num, den uint64) float64 {
+	m, exp := decompose(x)
+	return math.Copysign(round(m, num, den, exp), x)
 }
 
 // round returns the float64 nearest to m·num/den·2^exp, ties to even. m, num
@@ -81,8 +98,12 @@ func round(m, num, den uint64, exp int) float64 {
 	if rem|lost != 0 {
 		q |= 1
 	}
-	exp += t - s
+	return compose(q, exp+t-s)
+}
 
+// compose returns the float64 nearest to q·2^exp, ties to even, where the lowest
+// bit of q may stand for more below it. q has its top bit at 62 or 63.
+func compose(q uint64, exp int) float64 {
 	// A subnormal result keeps fewer bits, so round at 2^-1074 and not twice.
 	if lead := exp + bits.Len64(q) - 1; lead < -1022 {
 		return math.Float64frombits(shiftRound(q, uint(-1074-exp)))

@@ -471,6 +471,8 @@ func zeroPoint(u Unit) (num, den int64) {
 	return 0, 1
 }
 
+func hasZero(u Unit) bool { return u == DegreeCelsius || u == DegreeFahrenheit }
+
 // table holds every unit. It is written by hand from definitions, not imported:
 // the public code lists carry wrong factors and shared symbols. Ratios are
 // exact and in lowest terms.
