@@ -132,10 +132,10 @@ func FuzzCalendar(f *testing.F) {
 	})
 }
 
-// fuzzedMeter is what the fuzz targets of the meter share: a calendar with
-// straddled switches, half an hour's change of clock and short billing periods.
-func fuzzedMeter(t testing.TB, revisable int) *tariff.Meter {
-	c := calendar(t, tariff.Config{
+// brisk is a calendar with switches that intervals straddle, half an hour's
+// change of clock, and short billing periods that come to an end.
+func brisk(t testing.TB) *tariff.Calendar {
+	return calendar(t, tariff.Config{
 		Location: zone(t, "Australia/Lord_Howe"),
 		Energy:   twoPeriods,
 		Demand: tariff.Schedule{Periods: []string{"x", "y"}, Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
@@ -145,12 +145,12 @@ func fuzzedMeter(t testing.TB, revisable int) *tariff.Meter {
 			{Year: 2026, Month: 4, Day: 4}, {Year: 2026, Month: 4, Day: 5}, {Year: 2026, Month: 4, Day: 6}, {Year: 2026, Month: 5, Day: 1}, {Year: 2026, Month: 5, Day: 3},
 		}},
 	})
-	return meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: revisable})
 }
 
 // Any sequence of usages, whole or killed and restored at every step, gives the
 // same statements; nothing of it is lost and every given one is counted.
 func FuzzMeter(f *testing.F) {
+	c := brisk(f)
 	f.Add(byte(0), []byte{0, 4, 1, 0, 0, 4, 2, 0, 0, 4, 3, 0})
 	f.Add(byte(3), []byte{0, 4, 1, 0, 250, 4, 2, 1, 200, 4, 3, 2, 0, 4, 9, 8, 127, 4, 4, 16})
 	f.Add(byte(2), []byte{127, 4, 1, 4, 127, 120, 0, 4, 127, 4, 1, 1, 127, 4, 1, 1, 127, 4, 1, 1, 0, 0, 0, 32})
@@ -159,7 +159,8 @@ func FuzzMeter(f *testing.F) {
 			return
 		}
 		n := int(revisable % 5)
-		whole, killed := fuzzedMeter(t, n), fuzzedMeter(t, n)
+		cfg := tariff.MeterConfig{Calendar: c, Revisable: n}
+		whole, killed := meterOf(t, cfg), meterOf(t, cfg)
 		var want, got []tariff.Statement
 		start := at("2026-04-04T12:00:00Z")
 		given := uint64(0)
@@ -189,7 +190,7 @@ func FuzzMeter(f *testing.F) {
 			given++
 			want, got = whole.Add(want, u), killed.Add(got, u)
 			state, _ = killed.AppendBinary(state[:0])
-			killed = fuzzedMeter(t, n)
+			killed = meterOf(t, cfg)
 			require.NoError(t, killed.UnmarshalBinary(state))
 			start = start.Add(length)
 		}
@@ -213,26 +214,37 @@ func FuzzMeter(f *testing.F) {
 	})
 }
 
-// Hostile bytes give an error or a meter that saves them again.
+// Hostile bytes give an error or a meter that saves them again. The bytes are a
+// state with edits, three bytes each, which leaves little for the fuzzer to carry
+// along.
 func FuzzState(f *testing.F) {
-	m := fuzzedMeter(f, 3)
+	cfg := tariff.MeterConfig{Calendar: brisk(f), Revisable: 2}
+	m := meterOf(f, cfg)
+	empty := m.Present()
+	var states [][]byte
 	for i := range 100 {
 		m.Add(nil, used(at("2026-04-04T12:00:00Z").Add(quarter*time.Duration(i)), int64(i)))
 		if i%25 == 0 {
 			state, _ := m.MarshalBinary()
-			f.Add(state)
+			states = append(states, state)
 		}
 	}
-	f.Fuzz(func(t *testing.T, state []byte) {
-		m := fuzzedMeter(t, 3)
-		_ = m.UnmarshalBinary(state)
+	f.Add(byte(0), uint16(0), []byte{})
+	f.Add(byte(1), uint16(4), []byte{0, 0, 2})
+	f.Add(byte(2), uint16(0), []byte{0, 60, 1, 0, 90, 255})
+	f.Fuzz(func(t *testing.T, which byte, cut uint16, edits []byte) {
+		state := append([]byte(nil), states[int(which)%len(states)]...)
+		for ; len(edits) >= 3; edits = edits[3:] {
+			state[int(binary.BigEndian.Uint16(edits))%len(state)] ^= edits[2]
+		}
+		state = state[:len(state)-int(cut)%len(state)]
+		_ = meterOf(t, cfg).UnmarshalBinary(state)
 		if len(state) < 4 { // and with a checksum that is right
 			return
 		}
 		end := len(state) - 4
-		state = binary.BigEndian.AppendUint32(append([]byte(nil), state[:end]...), crc32.ChecksumIEEE(state[:end]))
-		m = fuzzedMeter(t, 3)
-		empty := m.Present()
+		state = binary.BigEndian.AppendUint32(state[:end], crc32.ChecksumIEEE(state[:end]))
+		m := meterOf(t, cfg)
 		if err := m.UnmarshalBinary(state); err != nil {
 			require.ErrorIs(t, err, tariff.ErrState)
 			require.Equal(t, empty, m.Present())

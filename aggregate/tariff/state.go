@@ -107,7 +107,7 @@ func (m *Meter) UnmarshalBinary(data []byte) error {
 	after := s.Through
 	for check := r; len(check.b) > 0; {
 		u := check.usage()
-		if !u.valid() || u.Start < after {
+		if check.short || !u.valid() || u.Start < after {
 			return fmt.Errorf("tariff: %w: an interval open to revision", ErrState)
 		}
 		after = u.End
@@ -251,7 +251,7 @@ func (w *writer) usage(u *Usage) {
 // reader reads what writer wrote; beyond the end it reads zeros.
 type reader struct {
 	b     []byte
-	short bool
+	short bool // there was less, or more than fits
 }
 
 func (r *reader) uint64() uint64 {
@@ -311,6 +311,7 @@ func (r *reader) usage() Usage {
 	u := Usage{Start: r.instant(), End: r.instant()}
 	u.Active, u.Reactive = r.account(), r.reactive()
 	facts := r.uint64()
+	r.short = r.short || facts > 1<<17-1
 	u.Demand, u.Flags = facts&1 != 0, aggregate.Flags(facts>>1)
 	return u
 }
