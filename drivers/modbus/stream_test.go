@@ -3,6 +3,7 @@ package modbus_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -290,29 +291,171 @@ func TestLongestInterval(t *testing.T) {
 	})
 }
 
+// planOf prints the plan of a source.
+func planOf(src *modbus.Source) (lines []string) {
+	for _, b := range src.Plan() {
+		lines = append(lines, b.String())
+	}
+	return lines
+}
+
+// A refused block is divided in the same poll, so that no value is missing. What
+// is refused twice in a row is learnt.
 func TestRefusedGapIsLearnt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		device := labelled{holes: map[uint16]bool{12: true, 25: true}}
 		r := newRig(t, modbus.Config{}, device, 10, 11, 13, 20, 30)
-		plan := func() (s []string) {
-			for _, b := range r.source.Plan() {
-				s = append(s, b.String())
-			}
-			return s
-		}
-		assert.Equal(t, []string{"holding 10, length 21, points 5"}, plan())
+		whole := []string{"holding 10, length 21, points 5"}
+		assert.Equal(t, whole, planOf(r.source))
 		s := r.open()
 		var b acquire.Batch
-		require.NoError(t, s.Next(t.Context(), &b))
-		good, _ := r.check(&b)
-		assert.Equal(t, 5, good, "the first poll gives every value already")
-		learnt := []string{"holding 10, length 2, points 2", "holding 13, length 1, points 1",
-			"holding 20, length 1, points 1", "holding 30, length 1, points 1"}
-		assert.Equal(t, learnt, plan())
+		for i := range 4 {
+			if i < 2 {
+				assert.Equal(t, whole, planOf(r.source))
+			}
+			require.NoError(t, s.Next(t.Context(), &b))
+			good, _ := r.check(&b)
+			assert.Equal(t, 5, good)
+		}
+		learnt := []string{"holding 10, length 2, points 2", "holding 13, length 8, points 2", "holding 30, length 1, points 1"}
+		assert.Equal(t, learnt, planOf(r.source))
+		limits := r.source.Limits()
+		assert.Equal(t, []modbus.Range{{At: modbus.Holding(12), Count: 1}, {At: modbus.Holding(21), Count: 9}}, limits.Holes)
 		before := r.server.Stats().Requests
 		second := r.open()
 		require.NoError(t, second.Next(t.Context(), &b))
-		assert.EqualValues(t, 4, r.server.Stats().Requests-before, "a later stream knows")
+		assert.EqualValues(t, 3, r.server.Stats().Requests-before, "a later stream knows")
+		require.NoError(t, s.Next(t.Context(), &b))
+		assert.EqualValues(t, 6, r.server.Stats().Requests-before, "so does this one")
+
+		text, err := json.Marshal(limits)
+		require.NoError(t, err)
+		var kept modbus.Limits
+		require.NoError(t, json.Unmarshal(text, &kept))
+		heir := newRig(t, modbus.Config{Holes: kept.Holes, MaxRegisters: kept.MaxRegisters, MaxBits: kept.MaxBits}, device, 10, 11, 13, 20, 30)
+		assert.Equal(t, learnt, planOf(heir.source))
+	})
+}
+
+// What was learnt is put to the test again after an hour.
+func TestLessonsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device := labelled{holes: map[uint16]bool{15: true}}
+		r := newRig(t, modbus.Config{Interval: time.Minute}, device, 10, 20)
+		s := r.open()
+		var b acquire.Batch
+		for range 2 {
+			require.NoError(t, s.Next(t.Context(), &b))
+		}
+		assert.Len(t, planOf(r.source), 2)
+		delete(device.holes, 15)
+		for range 61 {
+			require.NoError(t, s.Next(t.Context(), &b))
+			good, _ := r.check(&b)
+			require.Equal(t, 2, good)
+		}
+		assert.Equal(t, []string{"holding 10, length 11, points 2"}, planOf(r.source))
+	})
+}
+
+// A refusal that passes teaches nothing.
+func TestPassingRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, modbus.Config{}, labelled{}, 10, 20)
+		s := r.open()
+		var b acquire.Batch
+		for range 3 {
+			r.server.SetFault(modbustest.Once(modbustest.WithException(modbustest.IllegalDataAddress)))
+			require.NoError(t, s.Next(t.Context(), &b))
+			good, _ := r.check(&b)
+			require.Equal(t, 2, good)
+			require.NoError(t, s.Next(t.Context(), &b))
+		}
+		assert.Equal(t, []string{"holding 10, length 11, points 2"}, planOf(r.source))
+	})
+}
+
+// One absent register among many costs the others nothing.
+func TestAbsentRegisterAmongNeighbours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addresses []uint16
+		for a := range uint16(100) {
+			addresses = append(addresses, 100+a)
+		}
+		r := newRig(t, modbus.Config{}, labelled{holes: map[uint16]bool{137: true}}, addresses...)
+		s := r.open()
+		var b acquire.Batch
+		for range 3 {
+			require.NoError(t, s.Next(t.Context(), &b))
+			good, reasons := r.check(&b)
+			assert.Equal(t, 99, good)
+			assert.Equal(t, []acquire.Reason{acquire.Configuration}, reasons)
+		}
+		assert.Equal(t, []string{"holding 100, length 37, points 37", "holding 137, length 1, points 1", "holding 138, length 62, points 62"}, planOf(r.source))
+		before := r.server.Stats().Requests
+		require.NoError(t, s.Next(t.Context(), &b))
+		assert.EqualValues(t, 3, r.server.Stats().Requests-before)
+	})
+}
+
+// short is a device that gives at most so many registers at once.
+type short struct {
+	labelled
+	most int
+}
+
+func (d short) ReadRegisters(t modbustest.Table, addr uint16, dst []uint16) modbustest.Exception {
+	if len(dst) > d.most {
+		return modbustest.IllegalDataValue
+	}
+	return d.labelled.ReadRegisters(t, addr, dst)
+}
+
+func TestLengthIsLearnt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addresses []uint16
+		for a := range uint16(120) {
+			addresses = append(addresses, a)
+		}
+		r := newRig(t, modbus.Config{}, short{most: 40}, addresses...)
+		s := r.open()
+		var b acquire.Batch
+		for range 4 {
+			require.NoError(t, s.Next(t.Context(), &b))
+			good, _ := r.check(&b)
+			require.Equal(t, 120, good)
+		}
+		assert.Equal(t, 30, r.source.Limits().MaxRegisters)
+		assert.Len(t, planOf(r.source), 4)
+	})
+}
+
+// Points may be read less often than others, and skipped polls count for what they
+// would have brought.
+func TestIntervalsOfPoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := modbustest.New(modbustest.Config{Units: map[byte]modbustest.Device{1: labelled{}}})
+		require.NoError(t, err)
+		defer server.Close()
+		src, err := modbus.NewSource(modbus.Config{Unit: 1, Dial: pipe(server), Catalog: acquire.NewCatalog(), Points: []modbus.Point{
+			{Name: "fast", At: modbus.Holding(1), Type: modbus.Uint16},
+			{Name: "slow", At: modbus.Holding(2), Type: modbus.Uint16, Interval: 3 * time.Second},
+		}})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"holding 1, length 1, points 1", "holding 2, length 1, points 1, every 3 polls"}, planOf(src))
+		s, err := src.Open(t.Context())
+		require.NoError(t, err)
+		defer s.Close()
+		var b acquire.Batch
+		var counts []int
+		for range 7 {
+			require.NoError(t, s.Next(t.Context(), &b))
+			counts = append(counts, len(b.Samples))
+		}
+		assert.Equal(t, []int{2, 1, 1, 2, 1, 1, 2}, counts)
+		time.Sleep(7500 * time.Millisecond) // polls 7 to 13, of which 9 and 12 have both; 13 is on time
+		require.NoError(t, s.Next(t.Context(), &b))
+		assert.EqualValues(t, 6+2, b.Lost)
 	})
 }
 
