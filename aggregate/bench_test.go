@@ -175,6 +175,83 @@ func BenchmarkBank1MMetersShuffled(b *testing.B) {
 	benchmarkBank(b, 1000000, aggregate.HoldLeft, true, fractional)
 }
 
+// A column of one meter over and over, of n samples: in the nearest caches, or
+// beyond all of them. What it costs to move the times on is not part of it: each
+// round is a meter of its own.
+func benchmarkColumns(b *testing.B, rule aggregate.Rule, n int, jitter, regular bool) {
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Watt, Rule: rule})
+	require.NoError(b, err)
+	times, values := make([]acquire.Instant, n), make([]float64, n)
+	t := benchStart
+	for i := range times {
+		times[i], values[i] = t, 1000.123456789*float64(1+i%7)
+		t += 1e9
+		if jitter {
+			t += acquire.Instant(i * 7919 % 1000)
+		}
+	}
+	closed := make([]aggregate.Period, 0, n/800+16)
+	perSample(b, n, func() {
+		m, err := aggregate.NewMeter(plan)
+		if err == nil && regular {
+			closed, err = m.PushRegular(closed[:0], benchStart, time.Second, values)
+		} else if err == nil {
+			closed, err = m.PushColumns(closed[:0], times, values, nil)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+const inCache, inMemory = 50_000, 20_000_000 // 0.8 MB, 320 MB
+
+func BenchmarkColumnsCache(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inCache, false, false)
+}
+func BenchmarkColumnsCacheJitter(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inCache, true, false)
+}
+func BenchmarkColumnsCacheTrapezoid(b *testing.B) {
+	benchmarkColumns(b, aggregate.Trapezoid, inCache, true, false)
+}
+func BenchmarkColumnsMemory(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inMemory, false, false)
+}
+func BenchmarkColumnsMemoryJitter(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inMemory, true, false)
+}
+func BenchmarkRegularCache(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inCache, false, true)
+}
+func BenchmarkRegularMemory(b *testing.B) {
+	benchmarkColumns(b, aggregate.HoldLeft, inMemory, false, true)
+}
+
+// What reading the same 16 bytes a sample costs that does nothing else: the
+// bandwidth to hold ColumnsMemory against.
+func BenchmarkReadMemory(b *testing.B) {
+	times, values := make([]uint64, inMemory), make([]uint64, inMemory)
+	for i := range times {
+		times[i], values[i] = uint64(i), uint64(i)
+	}
+	sum := uint64(0)
+	perSample(b, inMemory, func() {
+		var a, c, d, e uint64
+		v := values[:len(times)]
+		for i := 0; i+4 <= len(times); i += 4 {
+			a += times[i] ^ v[i]
+			c += times[i+1] ^ v[i+1]
+			d += times[i+2] ^ v[i+2]
+			e += times[i+3] ^ v[i+3]
+		}
+		sum += a + c + d + e
+	})
+	if sum != 0 {
+		b.Fatal(sum)
+	}
+}
+
 // Moving the batches of the benchmarks above on, to subtract.
 func BenchmarkFillOnly(b *testing.B) {
 	const size = 1000

@@ -1,0 +1,379 @@
+package aggregate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"sort"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// chunk is how many samples of a column are taken in one go: few enough that
+// sums of them fit 64 bits and that they stay in the nearest cache.
+const chunk = 512
+
+var errColumns = errors.New("aggregate: columns of different lengths")
+
+// PushColumns takes slots, times and values side by side, and their qualities or
+// nil if all are good, in the order of their arrival, and appends the periods
+// that they close to dst. The error says that the lengths differ, or names a slot
+// that the Bank does not have; nothing is taken then. The history of one slot is
+// taken fastest by PushHistory.
+func (b *Bank) PushColumns(dst []Period, slots []uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) ([]Period, error) {
+	if len(slots) != len(times) || len(values) != len(times) || qualities != nil && len(qualities) != len(times) {
+		return dst, errColumns
+	}
+	for _, slot := range slots {
+		if uint(slot) >= uint(len(b.records)) {
+			return dst, b.noSlot(slot)
+		}
+	}
+	gauges := b.gauges
+	times, values = times[:len(slots)], values[:len(slots)]
+	q := acquire.Good
+	for i, slot := range slots {
+		if qualities != nil {
+			q = qualities[i]
+		}
+		if uint(slot) < uint(len(gauges)) {
+			// What gauge.push does, for import, without the call.
+			g := &gauges[slot]
+			dt, common := g.common(times[i], q)
+			p, exact := round(float64(values[i] * g.factor))
+			if first, second := g.ends(p); common && exact && first|second >= 0 {
+				g.in = g.in.add(product(uint64(first)+uint64(second), dt))
+				g.advance(times[i], p)
+				continue
+			}
+		}
+		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
+	}
+	return dst, nil
+}
+
+func (b *Bank) noSlot(slot uint32) error {
+	return fmt.Errorf("aggregate: no slot %d in a bank of %d", slot, len(b.records))
+}
+
+// PushHistory takes times and values of one slot as Meter.PushColumns does.
+func (b *Bank) PushHistory(dst []Period, slot uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) ([]Period, error) {
+	if uint(slot) >= uint(len(b.records)) {
+		return dst, b.noSlot(slot)
+	}
+	return b.pushColumns(dst, slot, times, values, qualities)
+}
+
+// PushRegular takes values of one slot as Meter.PushRegular does.
+func (b *Bank) PushRegular(dst []Period, slot uint32, start acquire.Instant, step time.Duration, values []float64) ([]Period, error) {
+	if uint(slot) >= uint(len(b.records)) {
+		return dst, b.noSlot(slot)
+	}
+	return b.pushRegular(dst, slot, start, step, values)
+}
+
+func (b *Bank) pushColumns(dst []Period, slot uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) ([]Period, error) {
+	if len(values) != len(times) || qualities != nil && len(qualities) != len(times) {
+		return dst, errColumns
+	}
+	for i := 0; i < len(times); i++ {
+		if len(b.gauges) != 0 {
+			g := &b.gauges[slot]
+			n := min(len(times)-i, chunk)
+			if qualities == nil || allPlain(qualities[i:i+n]) {
+				if n = g.pushChunk(times[i:i+n], values[i:i+n]); n > 0 {
+					i += n - 1
+					continue
+				}
+			}
+		}
+		q := acquire.Good
+		if qualities != nil {
+			q = qualities[i]
+		}
+		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
+	}
+	return dst, nil
+}
+
+func (b *Bank) pushRegular(dst []Period, slot uint32, start acquire.Instant, step time.Duration, values []float64) ([]Period, error) {
+	switch {
+	case len(values) == 0:
+		return dst, nil
+	case step <= 0:
+		return dst, fmt.Errorf("aggregate: step %v of a regular column is not positive", step)
+	case start < soonest, start > latest, int64(latest-start)/int64(step) < int64(len(values)-1):
+		return dst, errors.New("aggregate: regular column leaves the range of times")
+	}
+	t := start
+	for i := 0; i < len(values); {
+		if len(b.gauges) != 0 {
+			g := &b.gauges[slot]
+			if n := g.pushSteps(t, acquire.Instant(step), values[i:i+min(len(values)-i, chunk)]); n > 0 {
+				i += n
+				t += acquire.Instant(n) * acquire.Instant(step)
+				continue
+			}
+		}
+		dst = b.take(dst, slot, &acquire.Sample{Time: t, Value: acquire.Float64(values[i]), Quality: acquire.Good})
+		i++
+		t += acquire.Instant(step)
+	}
+	return dst, nil
+}
+
+// allPlain reports whether all qualities are those of common samples.
+func allPlain(qualities []acquire.Quality) bool {
+	other := acquire.Quality(0)
+	for _, q := range qualities {
+		other |= q ^ acquire.Good
+	}
+	return other&plain == 0
+}
+
+// pushChunk takes common samples from the front of a column, whose qualities are
+// good, and returns how many: 0 if the first is not a common one.
+func (g *gauge) pushChunk(times []acquire.Instant, values []float64) int {
+	if !g.push(times[0], values[0], acquire.Good) {
+		return 0
+	}
+	if last := times[len(times)-1]; last >= g.limit {
+		n := sort.Search(len(times), func(i int) bool { return times[i] >= g.limit })
+		times = times[:max(n, 1)]
+	}
+	values = values[:len(times)]
+	rest := times[1:]
+	if len(rest) == 0 {
+		return 1
+	}
+	if step := rest[0] - times[0]; inSteps(times, step) && g.addSteps(step, values[1:]) {
+		return len(times)
+	}
+	if g.addLines(rest, values[1:]) {
+		return len(times)
+	}
+	for i, t := range rest {
+		if !g.push(t, values[i+1], acquire.Good) && !g.pushCrossing(t, values[i+1], acquire.Good) {
+			return i + 1
+		}
+	}
+	return len(times)
+}
+
+// pushSteps is pushChunk for samples at t and every step after it.
+func (g *gauge) pushSteps(t, step acquire.Instant, values []float64) int {
+	if !g.push(t, values[0], acquire.Good) {
+		return 0
+	}
+	n := min(int64(len(values)), int64(g.limit-t-1)/int64(step)+1)
+	if values = values[:n]; n == 1 || g.addSteps(step, values[1:]) {
+		return int(n)
+	}
+	for i, v := range values[1:] {
+		t += step
+		if !g.push(t, v, acquire.Good) && !g.pushCrossing(t, v, acquire.Good) {
+			return i + 1
+		}
+	}
+	return int(n)
+}
+
+// inSteps reports whether all times are step apart.
+func inSteps(times []acquire.Instant, step acquire.Instant) bool {
+	at, other := times[0], acquire.Instant(0)
+	i := 3
+	for ; i < len(times); i += 4 {
+		other |= times[i-3] ^ at | times[i-2] ^ (at + step) | times[i-1] ^ (at + 2*step) | times[i] ^ (at + 3*step)
+		at += 4 * step
+	}
+	for _, t := range times[i-3:] {
+		other |= t ^ at
+		at += step
+	}
+	return other == 0
+}
+
+// addSteps books values step apart, the first of them step after the last
+// sample. It reports false, with nothing done, unless all are common samples of
+// one direction.
+func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
+	if step <= 0 || int64(step) > g.maxGap {
+		return false
+	}
+	sum, ok := total(values, g.factor)
+	last, exact := round(float64(values[len(values)-1] * g.factor))
+	if !ok || !exact {
+		return false
+	}
+	// Twice the mean of both ends of each line.
+	const most = 1 << 51
+	twice := uint64(2 * sum)
+	switch g.rule() {
+	case HoldLeft:
+		twice += 2 * uint64(g.p-last)
+	case Trapezoid:
+		twice += uint64(g.p - last)
+	}
+	switch {
+	case g.rule() == MeanOverPast && last >= 0 || uint64(g.p) < most && last >= 0:
+		g.in = g.in.add(product(twice, uint64(step)))
+	case g.rule() == MeanOverPast || g.p < 0 && g.p > -most && last < 0:
+		g.out = g.out.add(product(-twice, uint64(step)))
+	default:
+		return false
+	}
+	g.last += step * acquire.Instant(len(values))
+	g.p = last
+	g.taken += 4 * uint64(len(values))
+	return true
+}
+
+// total returns the sum of at most chunk values in microwatts, each rounded. It
+// reports false unless all can be rounded by round and are of one sign, 0
+// counting as positive.
+func total(values []float64, factor float64) (sum int64, ok bool) {
+	const zero = 0x4338000000000000 // the bits of what stands for 0 once the point is moved
+	n, or, and, ok := totalBits(values, factor, math.Float64frombits(zero), 0.25)
+	// Up to the highest bit of the fraction all are alike: it tells the sign.
+	if or, and = or>>51, and>>51; !ok || or != and || or|1 != zero>>51 {
+		return 0, false
+	}
+	return int64(n - uint64(len(values))*zero), true
+}
+
+// totalBits does the work of round for all values, and returns the sum of the
+// results, the bits that are in any of them, and those that are in all. It takes
+// the constants as arguments because the compiler then keeps them in registers.
+func totalBits(values []float64, factor, shift, tie float64) (sum, or, and uint64, ok bool) {
+	and = 1<<64 - 1
+	i := 1
+	for ; i < len(values); i += 2 {
+		x0, x1 := float64(values[i-1]*factor), float64(values[i]*factor)
+		y0, y1 := x0+shift, x1+shift
+		r0, r1 := x0-(y0-shift), x1-(y1-shift)
+		if r0*r0 >= tie || r1*r1 >= tie {
+			return 0, 0, 0, false
+		}
+		b0, b1 := math.Float64bits(y0), math.Float64bits(y1)
+		sum += b0 + b1
+		or |= b0 | b1
+		and &= b0 & b1
+	}
+	for _, v := range values[i-1:] {
+		x := float64(v * factor)
+		y := x + shift
+		if r := x - (y - shift); r*r >= tie {
+			return 0, 0, 0, false
+		}
+		b := math.Float64bits(y)
+		sum += b
+		or |= b
+		and &= b
+	}
+	return sum, or, and, true
+}
+
+// addLines books values at times, which come after the last sample and before
+// limit if they are in order. It reports false, with nothing done, unless all are
+// common samples of one direction.
+func (g *gauge) addLines(times []acquire.Instant, values []float64) bool {
+	const most = 1 << 51
+	first, factor := g.p, g.factor
+	turned := first < 0 || g.rule() == MeanOverPast && values[0] < 0
+	if turned {
+		first, factor = -first, -factor
+	}
+	var sum int128
+	var p int64
+	var ok bool
+	switch g.rule() {
+	case HoldLeft:
+		sum, p, ok = holdLines(times, values[:len(times)], g.last, first, uint64(g.maxGap), factor, 3<<51, 0.25)
+	case Trapezoid:
+		sum, p, ok = joinLines(times, values[:len(times)], g.last, first, uint64(g.maxGap), factor, 3<<51, 0.25)
+	default:
+		sum, p, ok = meanLines(times, values[:len(times)], g.last, uint64(g.maxGap), factor, 3<<51, 0.25)
+	}
+	if !ok || uint64(p) >= most {
+		return false
+	}
+	if turned {
+		g.out = g.out.add(sum)
+		p = -p
+	} else {
+		g.in = g.in.add(sum)
+	}
+	g.last, g.p = times[len(times)-1], p
+	g.taken += 4 * uint64(len(times))
+	return true
+}
+
+// holdLines returns the quanta of values that hold until the next of times, from
+// p at last on, and the last power. It reports false unless all are common samples
+// and import. The constants are arguments for the reason that totalBits gives.
+func holdLines(times []acquire.Instant, values []float64, last acquire.Instant, p int64, gap uint64, factor, shift, tie float64) (sum int128, _ int64, ok bool) {
+	zero := int64(math.Float64bits(shift))
+	values = values[:len(times)]
+	for i, t := range times {
+		x := float64(values[i] * factor)
+		y := x + shift
+		r := x - (y - shift)
+		n := int64(math.Float64bits(y)) - zero
+		dt := uint64(t - last)
+		if dt-1 >= gap || r*r >= tie || uint64(n)>>51 != 0 {
+			return sum, 0, false
+		}
+		hi, lo := bits.Mul64(uint64(p), dt)
+		var carry uint64
+		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
+		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
+		last, p = t, n
+	}
+	return sum.add(sum), p, true
+}
+
+// joinLines is holdLines for values that are joined by straight lines.
+func joinLines(times []acquire.Instant, values []float64, last acquire.Instant, p int64, gap uint64, factor, shift, tie float64) (sum int128, _ int64, ok bool) {
+	zero := int64(math.Float64bits(shift))
+	values = values[:len(times)]
+	for i, t := range times {
+		x := float64(values[i] * factor)
+		y := x + shift
+		r := x - (y - shift)
+		n := int64(math.Float64bits(y)) - zero
+		dt := uint64(t - last)
+		if dt-1 >= gap || r*r >= tie || uint64(n)>>51 != 0 {
+			return sum, 0, false
+		}
+		hi, lo := bits.Mul64(uint64(p+n), dt)
+		var carry uint64
+		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
+		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
+		last, p = t, n
+	}
+	return sum, p, true
+}
+
+// meanLines is holdLines for values that are the mean since the time before.
+func meanLines(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift, tie float64) (sum int128, p int64, ok bool) {
+	zero := int64(math.Float64bits(shift))
+	values = values[:len(times)]
+	for i, t := range times {
+		x := float64(values[i] * factor)
+		y := x + shift
+		r := x - (y - shift)
+		p = int64(math.Float64bits(y)) - zero
+		dt := uint64(t - last)
+		if dt-1 >= gap || r*r >= tie || uint64(p)>>51 != 0 {
+			return sum, 0, false
+		}
+		hi, lo := bits.Mul64(uint64(p), dt)
+		var carry uint64
+		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
+		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
+		last = t
+	}
+	return sum.add(sum), p, true
+}
