@@ -40,7 +40,7 @@ type Config struct {
 // Season is a stretch of the year that comes back every year. Several stretches
 // of one name are one season.
 type Season struct {
-	Name string
+	Name string   // unique but for further stretches of the same season
 	From MonthDay // first day
 	To   MonthDay // last day, included; before From = into the next year
 }
@@ -48,20 +48,20 @@ type Season struct {
 // MonthDay is a day of any year. 29 February is a day of leap years only, so
 // that a season may end there and mean the end of February.
 type MonthDay struct {
-	Month time.Month
-	Day   int
+	Month time.Month // January to December
+	Day   int        // from 1
 }
 
 // Date is a day of one year.
 type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
+	Year  int        // 1971 to 2261
+	Month time.Month // January to December
+	Day   int        // from 1
 }
 
 // DayType is a kind of day with a schedule of its own.
 type DayType struct {
-	Name string
+	Name string   // unique
 	On   Weekdays // days of the week that are of this type; 0 = only holidays are
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // Rule says on which days of a year a holiday falls. Make one with [Fixed],
-// [Nth], [Easter], [OrthodoxEaster] or [On dates]; the zero Rule is a fault.
+// [Nth], [Easter], [OrthodoxEaster] or [Dates]; the zero Rule is a fault.
 type Rule struct {
 	kind    ruleKind
 	month   time.Month

@@ -42,8 +42,8 @@ func (r Rounding) String() string {
 // Money is an amount in minor units of its currency: {10461449, {"USD", 2}} is
 // 104614.49 USD.
 type Money struct {
-	Minor    int64
-	Currency Currency
+	Minor    int64    // number of minor units
+	Currency Currency // says what they are
 }
 
 // String formats m as "104614.49 USD".

@@ -60,9 +60,9 @@ func (s *Statement) Complete() bool {
 // interval that straddles a switch counts where it starts. Time before the first
 // interval of a meter is missing time.
 type EnergyRegister struct {
-	Period   string // name of the period
-	Active   aggregate.Account
-	Reactive aggregate.ReactiveAccount
+	Period   string                    // name of the period
+	Active   aggregate.Account         // active energy
+	Reactive aggregate.ReactiveAccount // reactive energy; all time is missing of a meter that does not measure it
 
 	Intervals  int // intervals booked here
 	Incomplete int // of these, those with missing time of active energy
