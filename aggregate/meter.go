@@ -52,6 +52,7 @@ type meter struct {
 	channels channels
 	refs     [slots]ref
 	grid
+	maxAhead acquire.Instant // ns
 
 	open    bool // a first sample or watermark has been seen
 	began   acquire.Instant

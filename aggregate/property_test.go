@@ -100,6 +100,9 @@ func write(d *dice) (*script, *acquire.Catalog) {
 	if gap == 0 {
 		gap = aggregate.DefaultMaxGap
 	}
+	if s.metering.Rule == aggregate.HoldLeft {
+		s.metering.Hold = pick(d, 0, time.Second/3, 7*block)
+	}
 	s.metering.Registers = aggregate.Registers{
 		Modulus:  pick(d, uint64(0), 1000, 1<<32),
 		MaxPower: pick(d, 0, 1e3, 1e9, 0.1),

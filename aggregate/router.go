@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -46,8 +47,10 @@ type Metering struct {
 
 	Rule      Rule          // how samples of power become energy; zero = HoldLeft
 	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap; choose more than the slowest point's interval
+	Hold      time.Duration // how long a value of HoldLeft stays valid; 0 = MaxGap; the other rules hold nothing
 	Registers Registers     // what is known of the registers
 	Demand    Demand        // how time is cut into intervals; zero = 15 minutes
+	MaxAhead  time.Duration // how far ahead of Batch.Received a sample or watermark may be stamped; 0 = DefaultMaxAhead
 
 	Multiplier Ratio // what the points read times this is what flows, where the meter is behind transformers; zero = 1
 }
@@ -79,6 +82,9 @@ type Router struct {
 	moved    bool            // some meter began or closed a block since earliest was found
 	behind   bool            // a watermark has closed less than it could
 
+	received acquire.Instant // of the batch in progress; 0 = not known
+	maxAhead acquire.Instant // the smallest of all meters
+
 	buffer []Interval // of Observe
 	out    []Interval // of the call in progress
 	base   int        // length of out when it began
@@ -97,6 +103,8 @@ func NewRouter(c *acquire.Catalog, meters ...Metering) (*Router, error) {
 		routes: make([]ref, c.Len()+1),
 		meters: make([]meter, len(meters)),
 		byName: make(map[string]int, len(meters)),
+
+		maxAhead: latest,
 	}
 	var faults []error
 	for i, metering := range meters {
@@ -150,6 +158,25 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 		fault(err)
 	}
 	switch {
+	case metering.Hold < 0:
+		sound = false
+		fault(fmt.Errorf("hold %v is negative", metering.Hold))
+	case metering.Hold != 0 && metering.Rule != HoldLeft:
+		fault(fmt.Errorf("hold %v has no meaning for rule %v", metering.Hold, metering.Rule))
+	case sound && metering.Hold > demand.Interval*maxGapBlocks:
+		sound = false
+		fault(fmt.Errorf("hold %v is more than %d demand intervals of %v", metering.Hold, maxGapBlocks, demand.Interval))
+	}
+	if metering.Hold == 0 {
+		metering.Hold = metering.MaxGap
+	}
+	if metering.MaxAhead < 0 {
+		fault(fmt.Errorf("longest time ahead %v is negative", metering.MaxAhead))
+	}
+	if metering.MaxAhead == 0 {
+		metering.MaxAhead = DefaultMaxAhead
+	}
+	switch {
 	case metering.MaxGap < 0:
 		sound = false
 		fault(fmt.Errorf("longest gap %v is negative", metering.MaxGap))
@@ -167,11 +194,12 @@ func (r *Router) bind(c *acquire.Catalog, i int, metering Metering) error {
 		fault(err)
 	}
 	m := &r.meters[i]
-	*m = meter{router: r, name: metering.Name, index: i}
+	*m = meter{router: r, name: metering.Name, index: i, maxAhead: acquire.Instant(metering.MaxAhead)}
+	r.maxAhead = min(r.maxAhead, m.maxAhead)
 	if sound {
 		m.interval = acquire.Instant(demand.Interval)
 		m.offset = (acquire.Instant(demand.Offset)%m.interval + m.interval) % m.interval
-		spans := (metering.MaxGap + demand.Interval - 1) / demand.Interval
+		spans := (max(metering.MaxGap, metering.Hold) + demand.Interval - 1) / demand.Interval
 		m.ring = make([]block, openBlocks(int(spans)))
 	}
 	names := [slots]string{metering.Power, metering.ReactivePower, metering.Import, metering.Export, metering.ReactiveImport, metering.ReactiveExport}
@@ -231,6 +259,9 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	}
 	ch := channel{maxGap: int64(metering.MaxGap), meter: uint32(m.index), slot: s}
 	if want.role == acquire.Gauge {
+		if metering.Rule == HoldLeft {
+			ch.maxGap = int64(metering.Hold)
+		}
 		r.gauges = append(r.gauges, newGauge(ch, conv, metering.Rule))
 		r.conversions = append(r.conversions, conv)
 		r.gaugeOrigins = append(r.gaugeOrigins, from)
@@ -304,6 +335,10 @@ func (r *Router) Observe(b *acquire.Batch) []Interval {
 // AppendIntervals is Observe into memory of the caller: it appends to dst.
 func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	r.out, r.base = dst, len(dst)
+	horizon := acquire.Instant(math.MaxInt64)
+	if r.received = b.Received; r.received > 0 && r.received < latest {
+		horizon = r.received + min(r.maxAhead, latest-r.received)
+	}
 	samples := b.Samples
 	for i := range samples {
 		s := &samples[i]
@@ -311,6 +346,10 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 			continue
 		}
 		at := r.routes[s.Point]
+		if s.Time > horizon {
+			r.takeAhead(at, s)
+			continue
+		}
 		if at > 0 && at < fan {
 			if x, ok := s.Value.Float64(); ok && r.gauges[at-1].push(s.Time, x, s.Quality) {
 				continue
@@ -322,6 +361,31 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	}
 	r.pass(b.Watermark, b.Points)
 	return r.finish()
+}
+
+// takeAhead is take for a sample that may be stamped too far ahead.
+func (r *Router) takeAhead(at ref, s *acquire.Sample) {
+	if at < fan {
+		if c := r.channel(at); c == nil {
+			return
+		} else if m := &r.meters[c.meter]; r.ahead(m, s.Time) {
+			m.counts.Ahead++
+			return
+		}
+		r.take(at, s)
+		return
+	}
+	for _, one := range r.fans[at-fan:] {
+		if one == 0 {
+			return
+		}
+		r.takeAhead(one, s)
+	}
+}
+
+// ahead reports whether t is too far ahead of the arrival of the batch.
+func (r *Router) ahead(m *meter, t acquire.Instant) bool {
+	return r.received > 0 && t > r.received && t-r.received > m.maxAhead
 }
 
 // take gives s to all channels that at refers to.
@@ -404,6 +468,11 @@ func (r *Router) pass(watermark acquire.Instant, points []acquire.PointID) {
 	} else if !r.behind {
 		return
 	}
+	r.passed()
+}
+
+// passed ends a call that took a watermark.
+func (r *Router) passed() {
 	if r.behind {
 		r.behind = false
 		for i := range r.meters {
@@ -426,14 +495,38 @@ func (r *Router) passChannel(at ref, watermark acquire.Instant) {
 	if c == nil {
 		return
 	}
-	c.mark = max(c.mark, watermark)
 	m := &r.meters[c.meter]
+	if r.ahead(m, watermark) {
+		m.counts.Ahead++
+		return
+	}
+	c.mark = max(c.mark, watermark)
 	if !m.open {
 		r.begin(m, watermark)
 	}
 	if m.end <= watermark {
 		r.catchUp(m)
 	}
+}
+
+// Tick takes a watermark for all points: no sample before it is still to come. It
+// appends the intervals that this decides to dst. It is for hosts that know by
+// their own clock that nothing older can arrive, and for streams that bring no
+// watermarks. Where it stops after some 500 intervals it reports true: call it
+// again with the same watermark to go on. A watermark out of the range of times
+// that samples may have is passed over.
+func (r *Router) Tick(dst []Interval, watermark acquire.Instant) (intervals []Interval, more bool) {
+	r.out, r.base, r.received = dst, len(dst), 0
+	if watermark >= soonest && watermark <= latest && watermark >= r.earliest {
+		for i := range r.gauges {
+			r.passChannel(ref(i+1), watermark)
+		}
+		for i := range r.counters {
+			r.passChannel(-ref(i+1), watermark)
+		}
+	}
+	r.passed()
+	return r.finish(), r.behind
 }
 
 // catchUp closes the blocks of m that watermarks have decided, as far as the

@@ -18,6 +18,7 @@ type Series struct {
 	Unit      units.Unit
 	Rule      Rule          // how samples of power become energy; zero = HoldLeft
 	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap
+	Hold      time.Duration // how long a value of HoldLeft stays valid; 0 = MaxGap; the other rules hold nothing
 	Registers Registers     // what is known of a register
 	Demand    Demand        // how time is cut into periods; zero = 15 minutes
 }
@@ -51,6 +52,16 @@ func NewPlan(s Series) (*Plan, error) {
 	if s.MaxGap < 0 {
 		fault(fmt.Errorf("longest gap %v is negative", s.MaxGap))
 	}
+	switch {
+	case s.Hold < 0:
+		fault(fmt.Errorf("hold %v is negative", s.Hold))
+	case s.Hold != 0 && s.Rule != HoldLeft:
+		fault(fmt.Errorf("hold %v has no meaning for rule %v", s.Hold, s.Rule))
+	case s.Hold > s.Demand.Interval*maxGapBlocks:
+		fault(fmt.Errorf("hold %v is more than %d demand intervals of %v", s.Hold, maxGapBlocks, s.Demand.Interval))
+	case s.Hold == 0:
+		s.Hold = s.MaxGap
+	}
 	if s.Rule > MeanOverPast {
 		fault(fmt.Errorf("unknown %v", s.Rule))
 	}
@@ -82,6 +93,9 @@ func NewPlan(s Series) (*Plan, error) {
 	p.offset = (acquire.Instant(s.Demand.Offset)%p.interval + p.interval) % p.interval
 	c := channel{maxGap: int64(s.MaxGap), slot: p.kind}
 	if p.isGauge() {
+		if s.Rule == HoldLeft {
+			c.maxGap = int64(s.Hold)
+		}
 		p.gauge = newGauge(c, p.convert, s.Rule)
 	} else if p.counter, err = newCounter(c, p.convert, s.Registers); err != nil {
 		fault(err)

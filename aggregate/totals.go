@@ -12,6 +12,7 @@ type Counts struct {
 	Bad         uint64 // of bad quality, without a value, not finite or out of range
 	Late        uint64 // not after the sample before, flagged as such, or of a closed interval: dropped
 	Duplicates  uint64 // equal to the sample before, time included: dropped
+	Ahead       uint64 // samples and watermarks stamped too far ahead of their arrival: dropped
 	Untimed     uint64 // without a time, before 3 January 1970 or in 2262: dropped
 	BadReadings uint64 // register readings that were not believed
 	Resets      uint64 // registers that started anew

@@ -243,7 +243,11 @@ func work(s *script) *twin {
 	closed := min(w.start+acquire.Instant(len(w.blocks))*w.interval, floor(mark))
 	for c := range readings {
 		if s.have[c] && c <= reactive {
-			w.integrate(c, readings[c], s.metering.Rule, gap, closed)
+			hold := gap
+			if s.metering.Hold != 0 {
+				hold = acquire.Instant(s.metering.Hold)
+			}
+			w.integrate(c, readings[c], s.metering.Rule, hold, closed)
 		}
 	}
 	return w
