@@ -18,6 +18,7 @@ type UCUM struct {
 	dims      [ucumBases]int8 // exponents, names resolved
 	slots     [ucumSlots]int8 // exponents, names kept
 	point     ucumSlot        // the scale whose point this is
+	names     uint32          // bits of the named slots that occur, even where they cancel
 	annotated bool
 }
 
@@ -349,6 +350,7 @@ func (p *ucumParser) atom(a *ucumAtom) (c UCUM) {
 	if a.slot != slotNone {
 		c.slots = [ucumSlots]int8{}
 		c.slots[a.slot] = 1
+		c.names = 1 << a.slot
 	}
 	if a.point {
 		c.point = a.slot
@@ -377,6 +379,7 @@ func (p *ucumParser) multiply(u, c UCUM, exponent int, first bool, start int) UC
 		ok = add(&u.slots[i], e, exponent) && ok
 	}
 	u.point = c.point
+	u.names |= c.names
 	u.annotated = u.annotated || c.annotated
 	if !ok {
 		p.fail(OutOfRange, p.code[start:p.pos])

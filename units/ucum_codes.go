@@ -18,15 +18,15 @@ func (u Unit) UCUM() (code string, ok bool) {
 //
 //   - the code of a unit, as [Unit.UCUM] gives it, is that unit: "V.A" is the volt
 //     ampere and "W" the watt;
-//   - any other code that [ParseUCUM] accepts is a unit at a scale where it names
-//     one kind of quantity by the atoms it is made of ("hW", "kW.h/h", "N.cm"), or
-//     else has a dimension that only one kind has ("kg.m/s2").
+//   - any other code that [ParseUCUM] accepts is a unit at a scale if it is made of
+//     the same named atoms as the units of one kind: "hW", "kW.h/h", "N.cm".
 //
-// Ambiguous are a code whose atoms and dimension leave more than one kind
-// ("m2.kg/s3", "/s") and a code with an annotation where the annotation could
-// tell kinds apart ("V.A{reactive}", "m3{normal}"). Unsupported are a code with
-// an atom outside of the subset and a valid code of no kind of this package
-// ("dyn.s/cm5").
+// The dimension alone never decides: "J/m3" is no pressure and "N/m" no
+// irradiation. So a code is ambiguous if it shares its dimension with a kind but
+// is not made of its atoms ("m2.kg/s3"), if two kinds are made of its atoms
+// ("mg/dL", "/s"), and if it has an annotation that could tell kinds apart
+// ("V.A{reactive}", "m3{normal}"). Unsupported are a code with an atom outside
+// of the subset and a valid code of no kind of this package ("dyn.s/cm5").
 func ReadUCUM(code string) Stated {
 	if unit := unitOfUCUM(code); unit != None {
 		return understood(DialectUCUM, code, unit, Scale{})
@@ -115,17 +115,14 @@ func unitOfUCUM(code string) Unit {
 }
 
 // kind returns the kind of quantity that u names, or Ambiguous or Unsupported.
-// The atoms decide first: V.A is apparent power because the volt and the ampere
-// are named. Where no unit is made of the same atoms, the dimension decides.
-//
 // The first unit of a kind that has a code speaks for the kind: its others are
 // made of the same named atoms.
 func (u UCUM) kind() (Kind, Verdict) {
 	if unit := unitOfUCUM(u.code); unit != None {
 		return unit.Kind(), Understood
 	}
-	var seen, named, dimensional Kind
-	namedKinds, dimensionalKinds := 0, 0
+	var seen, named Kind
+	kinds, verdict := 0, Unsupported
 	for i, code := range ucumCodes {
 		kind := Unit(i).Kind()
 		if code == "" || kind == seen {
@@ -136,22 +133,21 @@ func (u UCUM) kind() (Kind, Verdict) {
 		if c.dims != u.dims || c.point != u.point {
 			continue
 		}
-		dimensional = kind
-		dimensionalKinds++
+		verdict = Ambiguous
 		if c.slots == u.slots {
 			named = kind
-			namedKinds++
+			kinds++
 		}
 	}
-	switch {
-	case namedKinds == 1:
-		return named, Understood
-	case dimensionalKinds == 1 && !shared(dimensional):
-		return dimensional, Understood
-	case dimensionalKinds > 0:
-		return KindNone, Ambiguous
+	for slot := ucumBases; slot < ucumSlots; slot++ {
+		if u.names&(1<<slot) != 0 && u.slots[slot] == 0 {
+			return KindNone, Ambiguous // a poise per bar is a time, but no duration
+		}
 	}
-	return KindNone, Unsupported
+	if kinds == 1 {
+		return named, Understood
+	}
+	return KindNone, verdict
 }
 
 func coherent(u Unit) bool { return table[u].num == 1 && table[u].den == 1 }
@@ -191,6 +187,7 @@ var ucumCodes = [unitEnd]string{
 	Kilovoltampere:                "kV.A",
 	Megavoltampere:                "MV.A",
 	Gigavoltampere:                "GV.A",
+	Electronvolt:                  "eV",
 	Joule:                         "J",
 	WattSecond:                    "W.s",
 	MilliwattHour:                 "mW.h",

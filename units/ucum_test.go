@@ -37,7 +37,9 @@ func TestUCUMOfEveryUnit(t *testing.T) {
 		// The factors of the codes are those of the table.
 		rep, seen := first[u.Kind()]
 		if !seen {
-			first[u.Kind()] = u
+			if num, _ := u.Ratio(); num != 0 {
+				first[u.Kind()] = u
+			}
 			continue
 		}
 		repCode, _ := rep.UCUM()
@@ -49,7 +51,7 @@ func TestUCUMOfEveryUnit(t *testing.T) {
 		require.NoError(t, err, code)
 		num, den := u.Ratio()
 		repNum, repDen := rep.Ratio()
-		if num == 0 || repNum == 0 {
+		if num == 0 {
 			assert.NotZero(t, pi, "%v", u)
 			continue
 		}
@@ -82,9 +84,8 @@ func TestReadUCUM(t *testing.T) {
 		{"V.A.h/h", units.VoltAmpere, one},
 		{"W.s", units.WattSecond, one},
 		{"W.d", units.Joule, units.Scale{Num: 86400, Den: 1}},
-		{"kg.m/s2", units.Newton, one},
 		{"N.cm", units.NewtonMetre, units.Scale{Num: 1, Den: 100}},
-		{"A/V", units.Siemens, one},
+		{"C/s", units.Ampere, one},
 		{"l", units.Litre, one},
 		{"dm3", units.Litre, one},
 		{"mCel", units.DegreeCelsius, units.Scale{Num: 1, Den: 1000}},
@@ -146,8 +147,13 @@ func TestReadUCUMRefuses(t *testing.T) {
 		{"99999999999999999999.m", "99999999999999999999", units.OutOfRange},
 		{strings.Repeat("m.", 200) + "m", "", units.OutOfRange},
 		{"m99.m99", "m99", units.OutOfRange},
-		{"eV", "", units.OutOfRange}, // 1.602176634e-19 J is no ratio of int64
+		{"Qm", "", units.OutOfRange}, // 1e30 is no int64
 		{"/s", "", units.Ambiguous},
+		{"kg.m/s2", "", units.Ambiguous},
+		{"N/m", "", units.Ambiguous},   // no irradiation
+		{"W/m3", "", units.Ambiguous},  // no rate of pressure
+		{"Gy/h", "", units.Ambiguous},  // no rate of dose equivalent
+		{"P/bar", "", units.Ambiguous}, // no duration
 		{"m2.kg/s3", "", units.Ambiguous},
 		{"V.A{reactive}", "", units.Ambiguous},
 		{"W{reactive}", "", units.Ambiguous},
@@ -271,7 +277,7 @@ func TestUCUMAtomsAndPrefixes(t *testing.T) {
 }
 
 func TestReadUCUMAllocatesNothing(t *testing.T) {
-	for _, code := range []string{"kW.h", "V.A", "kW.h/h", "N.cm", "kg.m/s2", "[psi]"} {
+	for _, code := range []string{"kW.h", "V.A", "kW.h/h", "N.cm", "[psi]"} {
 		assert.Zero(t, testing.AllocsPerRun(10, func() {
 			if s := units.ReadUCUM(code); !s.Understood() {
 				t.Error(code)
@@ -321,7 +327,7 @@ func FuzzReadUCUM(f *testing.F) {
 }
 
 func BenchmarkReadUCUM(b *testing.B) {
-	for _, code := range []string{"kW.h", "kW.h/h", "kg.m/s2"} {
+	for _, code := range []string{"kW.h", "kW.h/h", "[psi]"} {
 		b.Run(fmt.Sprintf("%q", code), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
