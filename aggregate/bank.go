@@ -129,6 +129,9 @@ func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
 				continue
 			}
 		}
+		if uint(slot) < uint(len(b.counters)) && b.counters[slot].push(s.Time, s.Value, s.Quality) {
+			continue
+		}
 		if slot < uint32(len(b.records)) {
 			dst = b.take(dst, slot, s)
 		}
@@ -140,7 +143,9 @@ func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
 func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
 	d := b.at(slot, dst)
 	if len(b.gauges) == 0 {
-		d.takeCounter(&b.counters[slot], s)
+		if c := &b.counters[slot]; !c.push(s.Time, s.Value, s.Quality) {
+			d.takeCounter(c, s)
+		}
 		return d.drop()
 	}
 	g := &b.gauges[slot]
@@ -261,5 +266,6 @@ func (b *Bank) Totals(slot uint32) (Totals, bool) {
 		return d.totals(&g.tally, g.done, g.samples()), true
 	}
 	c := &b.counters[slot]
-	return d.totals(&c.tally, c.done, 0), true
+	c.rest()
+	return d.totals(&c.tally, c.done, c.samples), true
 }

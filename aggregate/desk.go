@@ -208,7 +208,7 @@ func (d *desk) closeCounter(c *counter, end acquire.Instant) {
 		return
 	}
 	if c.done < end {
-		c.skipUpTo(d, end)
+		c.leave(d, end)
 	}
 	if c.edge <= end {
 		c.turn(d)

@@ -13,7 +13,8 @@ import (
 // mostly none.
 type Meter struct {
 	bank Bank
-	g    *gauge // nil for a register
+	g    *gauge   // nil for a register
+	c    *counter // nil for power
 }
 
 // NewMeter returns a Meter of the plan. The error says that there is none.
@@ -25,6 +26,8 @@ func NewMeter(p *Plan) (*Meter, error) {
 	m := &Meter{bank: *b}
 	if p.isGauge() {
 		m.g = &m.bank.gauges[0]
+	} else {
+		m.c = &m.bank.counters[0]
 	}
 	return m, nil
 }
@@ -39,6 +42,9 @@ func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quali
 
 // PushCount takes a whole number, such as the reading of a register, exactly.
 func (m *Meter) PushCount(dst []Period, t acquire.Instant, n uint64, q acquire.Quality) []Period {
+	if m.c != nil && m.c.push(t, acquire.Uint64(n), q) {
+		return dst
+	}
 	return m.bank.take(dst, 0, &acquire.Sample{Time: t, Value: acquire.Uint64(n), Quality: q})
 }
 
