@@ -109,7 +109,7 @@ func TestSwapRefusesWhatCannotBe(t *testing.T) {
 	b.push(imported, 20, 502)
 	for want, s := range map[string]aggregate.Swap{
 		"aggregate: swap: point 0 feeds no meter\naggregate: swap: time is not known or out of range\naggregate: swap: multiplier 0/3 is no ratio above 0\naggregate: swap: registers: modulus 1 leaves no room to count": {Multiplier: aggregate.Ratio{Den: 3}, Registers: aggregate.Registers{Modulus: 1}},
-		"aggregate: swap: time 2026-11-20 08:00:10 +0000 UTC is before 2026-11-20 08:00:20 +0000 UTC, up to which m is accounted for":                                                                                                      {Point: b.all[imported], At: b.at(10)},
+		"aggregate: swap: time 2026-11-20 08:00:10 +0000 UTC is before 2026-11-20 08:00:20 +0000 UTC, up to which m is accounted for":                                                                                     {Point: b.all[imported], At: b.at(10)},
 		"aggregate: swap: final reading 501 is below the last one":        {Point: b.all[imported], At: b.at(30), Final: acquire.Int64(501)},
 		"aggregate: swap: final reading -1 is none":                       {Point: b.all[imported], At: b.at(30), Final: acquire.Int64(-1)},
 		"aggregate: swap: initial reading -1 is none":                     {Point: b.all[imported], At: b.at(30), Initial: acquire.Int64(-1)},
