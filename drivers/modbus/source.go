@@ -67,6 +67,11 @@ type Config struct {
 	// at all heard from the device, before the link is given up. Default: 3.
 	MaxTimeouts int
 
+	// Window is how many requests may be under way at once, 1 to 16, for devices that
+	// take the next while they work on one (MBAP only). A device that loses requests
+	// then is asked for one at a time for an hour. Default: 1.
+	Window int
+
 	// MaxRegisters is the most registers the device gives in one answer, 1 to
 	// 125. Default: 125, the most the protocol allows.
 	MaxRegisters int
@@ -116,9 +121,15 @@ type Source struct {
 
 	mu      sync.Mutex
 	terms   terms     // as learnt so far
-	blocks  []*block  // the plan on these terms; blocks are never changed
 	learnt  time.Time // when the last of them was learnt; zero = nothing was
-	version int       // of blocks
+	current knowledge
+}
+
+// knowledge is what streams go by.
+type knowledge struct {
+	blocks  []*block // the plan; blocks are never changed
+	version int      // of blocks
+	window  int      // requests under way at once
 }
 
 // relearn is after how long what was learnt from refusals is put to the test: a
@@ -154,7 +165,7 @@ func NewSource(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("modbus: %s: %w", cfg.Name, err)
 	}
 	s.terms = s.configured()
-	s.blocks = s.plan()
+	s.current.blocks, s.current.window = s.plan(), cfg.Window
 	return s, nil
 }
 
@@ -209,6 +220,7 @@ func (c Config) checked() (Config, *Bus, error) {
 		{"MaxRegisters", &c.MaxRegisters, HoldingRegisters.limit(), HoldingRegisters.limit()},
 		{"MaxBits", &c.MaxBits, Coils.limit(), Coils.limit()},
 		{"MaxTimeouts", &c.MaxTimeouts, 1 << 30, DefaultMaxTimeouts},
+		{"Window", &c.Window, MaxWindow, 1},
 	} {
 		*n.value = cmp.Or(*n.value, n.zero)
 		if *n.value < 1 || *n.value > n.most {
@@ -341,8 +353,8 @@ func (s *Source) Stats() acquire.Stats { return s.tally.Stats() }
 func (s *Source) Plan() []Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	plan := make([]Block, len(s.blocks))
-	for i, b := range s.blocks {
+	plan := make([]Block, len(s.current.blocks))
+	for i, b := range s.current.blocks {
 		plan[i] = Block{At: b.at, Count: b.count, Points: len(b.members), Every: b.every}
 	}
 	return plan
@@ -382,17 +394,28 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	return newStream(s, l), nil
 }
 
-// present returns the plan and its version, after forgetting what was learnt too
-// long ago.
-func (s *Source) present() ([]*block, int) {
+// present returns what is known, after forgetting what was learnt too long ago.
+func (s *Source) present() knowledge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.learnt.IsZero() && time.Since(s.learnt) >= relearn {
-		s.learnt, s.terms = time.Time{}, s.configured()
-		s.blocks = s.plan()
-		s.version++
+		s.learnt, s.terms, s.current.window = time.Time{}, s.configured(), s.cfg.Window
+		s.replan()
 	}
-	return s.blocks, s.version
+	return s.current
+}
+
+// replan plans on the present terms. The caller holds mu.
+func (s *Source) replan() {
+	s.current.blocks = s.plan()
+	s.current.version++
+}
+
+// narrow gives up having several requests under way: the device lost some.
+func (s *Source) narrow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current.window, s.learnt = 1, time.Now()
 }
 
 // learn makes lessons part of the terms and plans anew.
@@ -415,8 +438,7 @@ func (s *Source) learn(lessons Limits) {
 		return
 	}
 	s.learnt = time.Now()
-	s.blocks = s.plan()
-	s.version++
+	s.replan()
 }
 
 // longest returns the length of the longest value, which no limit may undercut.

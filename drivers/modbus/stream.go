@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,10 +17,12 @@ type stream struct {
 	src    *Source
 	caller caller
 	link   *link    // nil while released, and after Close
-	blocks []*query // in the order of asking; those left out last time come first
-	gone   error    // why the device is given up, though the link may be sound
-	proven bool     // the device has shown a sign of life
-	err    error    // final error
+	blocks []*query // of the plan
+	asking []*query // of the present poll
+	window window
+	gone   error // why the device is given up, though the link may be sound
+	proven bool  // the device has shown a sign of life
+	err    error // final error
 
 	version   int       // of the source's plan
 	due       time.Time // when the poll to come is due
@@ -35,20 +38,21 @@ type query struct {
 	latest  acquire.Instant // stamp of its latest samples
 	refused bool            // in the last poll that asked for it
 	owed    bool            // left out of a poll, and due in the next
+	asked   int             // tick of the poll that asked for it last, from 1
 }
 
 // replan takes over the present plan of the source, if it is another.
 func (s *stream) replan() {
-	blocks, version := s.src.present()
-	if s.blocks != nil && version == s.version {
+	present := s.src.present()
+	if s.blocks != nil && present.version == s.version {
 		return
 	}
 	var latest acquire.Instant
 	for _, q := range s.blocks {
 		latest = max(latest, q.latest)
 	}
-	s.version, s.blocks = version, make([]*query, len(blocks))
-	for i, b := range blocks {
+	s.version, s.blocks = present.version, make([]*query, len(present.blocks))
+	for i, b := range present.blocks {
 		s.blocks[i] = newQuery(b, latest)
 	}
 }
@@ -170,23 +174,20 @@ func (s *stream) lost(skipped uint64) (n uint64) {
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	timedOut := false
 	var lessons Limits
-	for i, q := range s.blocks {
-		if !s.isDue(q) {
-			continue
-		}
-		q.owed = false
+	due := s.turn()
+	if size := s.src.present().window; size > 1 && len(due) > 1 && s.link.framing.identified() {
+		due, answered, timedOut = s.pollWindow(ctx, b, due, size)
+	}
+	for i, q := range due {
 		if err := s.broken(); err != nil {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
 		if timedOut && (!answered || s.overdue()) {
-			for _, unasked := range s.blocks[i:] {
-				if s.isDue(unasked) {
-					unasked.owed = true
-					unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
-				}
+			for _, unasked := range due[i:] {
+				unasked.owed = true
+				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
 			}
-			s.blocks = slices.Concat(s.blocks[i:], s.blocks[:i])
 			break
 		}
 		at, err := s.ask(ctx, q, b)
@@ -216,7 +217,23 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	return answered
 }
 
-func (s *stream) isDue(q *query) bool { return q.owed || s.tick%q.every == 0 }
+// turn returns the blocks to ask for in this poll. If the last one left some out,
+// those that have not been asked for longest come first.
+func (s *stream) turn() []*query {
+	s.asking = s.asking[:0]
+	owed := false
+	for _, q := range s.blocks {
+		if q.owed || s.tick%q.every == 0 {
+			s.asking = append(s.asking, q)
+			owed = owed || q.owed
+		}
+		q.owed = false
+	}
+	if owed {
+		slices.SortStableFunc(s.asking, func(a, b *query) int { return cmp.Compare(a.asked, b.asked) })
+	}
+	return s.asking
+}
 
 // refusal reports whether err says that a request as a whole is not to the
 // device's taste, while parts of it may be.
@@ -281,6 +298,7 @@ func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval
 // an error it appends nothing and returns the stamp for what is to be said.
 func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.Instant, error) {
 	late := s.caller.counts.late
+	q.asked = s.tick + 1
 	s.caller.expect = q.bytes()
 	answer, at, err := s.link.exchange(ctx, &s.caller, q.request, s.src.cfg.Timeout)
 	switch {
@@ -298,17 +316,21 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 		}
 	case s.caller.counts.late > late:
 		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
-	case !errors.Is(err, ErrTimeout) || errors.Is(err, errOwes):
-	default:
-		// Of a bus that others wait for, a device that was not there when the stream was
-		// opened takes one timeout, and no more until it is opened again.
-		s.silent++
-		if s.silent >= s.src.cfg.MaxTimeouts || s.src.bus.shared && !s.proven {
-			s.gone = err
-		}
+	case errors.Is(err, ErrTimeout) && !errors.Is(err, errOwes):
+		s.unanswered(err)
 	}
 	s.note(ctx, q, err)
 	return at, err
+}
+
+// unanswered counts a silence of the device. Of a bus that others wait for, one
+// that was not there when the stream was opened takes one timeout, and no more
+// until it is opened again.
+func (s *stream) unanswered(err error) {
+	s.silent++
+	if s.silent >= s.src.cfg.MaxTimeouts || s.src.bus.shared && !s.proven {
+		s.gone = err
+	}
 }
 
 // bad appends one sample without value per point of q.
