@@ -22,6 +22,7 @@ type Bank struct {
 	desk     desk
 	resume   int // slot at which Tick goes on
 	passed   acquire.Instant
+	identity uint64 // fingerprint of plan and points
 }
 
 // NewBank returns a Bank whose slot i is fed by points[i]; 0 is no point, for
@@ -71,6 +72,7 @@ func NewBank(p *Plan, c *acquire.Catalog, points []acquire.PointID) (*Bank, erro
 		return nil, errors.Join(faults...)
 	}
 	b.fill()
+	b.identity = p.identityOf(points)
 	return b, nil
 }
 

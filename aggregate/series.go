@@ -19,8 +19,10 @@ type Series struct {
 	Rule      Rule          // how samples of power become energy; zero = HoldLeft
 	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap
 	Hold      time.Duration // how long a value of HoldLeft stays valid; 0 = MaxGap; the other rules hold nothing
-	Registers Registers     // what is known of a register
+	Registers Registers     // what is known of a register; with a Weight, Unit is none or units.One
 	Demand    Demand        // how time is cut into periods; zero = 15 minutes
+
+	Multiplier Ratio // what the values times this is what flows; zero = 1
 }
 
 // Plan is a Series made ready: checked, with unit and policies turned into
@@ -65,18 +67,26 @@ func NewPlan(s Series) (*Plan, error) {
 	if s.Rule > MeanOverPast {
 		fault(fmt.Errorf("unknown %v", s.Rule))
 	}
+	if err := s.Multiplier.validate(); err != nil {
+		fault(err)
+	}
 	if err := s.Registers.validate(); err != nil {
 		fault(err)
 	}
 	p := &Plan{series: s}
-	switch s.Unit.Kind() {
-	case units.ActivePower:
-		p.kind = activePowerSlot
-	case units.ReactivePower:
-		p.kind = reactivePowerSlot
-	case units.ActiveEnergy:
+	weighed := s.Registers.Weight != PulseWeight{}
+	switch kind := s.Unit.Kind(); {
+	case weighed && (kind == units.KindNone || s.Unit == units.One):
 		p.kind = importSlot
-	case units.ReactiveEnergy:
+	case weighed:
+		fault(fmt.Errorf("unit %v is not for counts of pulses", s.Unit))
+	case kind == units.ActivePower:
+		p.kind = activePowerSlot
+	case kind == units.ReactivePower:
+		p.kind = reactivePowerSlot
+	case kind == units.ActiveEnergy:
+		p.kind = importSlot
+	case kind == units.ReactiveEnergy:
 		p.kind = reactiveImportSlot
 	default:
 		fault(fmt.Errorf("unit %v is neither power nor energy, active or reactive", s.Unit))
@@ -85,8 +95,9 @@ func NewPlan(s Series) (*Plan, error) {
 		return nil, errors.Join(faults...)
 	}
 	var err error
-	if p.convert, err = newConversion(s.Unit, kinds[p.kind].base, kinds[p.kind].parts); err != nil {
-		fault(fmt.Errorf("%v cannot be counted: %w", s.Unit, err))
+	from := origin{unit: s.Unit, registers: s.Registers, multiplier: s.Multiplier}
+	if p.convert, err = from.conversion(kinds[p.kind].base, kinds[p.kind].parts); err != nil {
+		fault(fmt.Errorf("values cannot be counted: %w", err))
 		return nil, errors.Join(faults...)
 	}
 	p.interval = acquire.Instant(s.Demand.Interval)
