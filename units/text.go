@@ -116,7 +116,13 @@ func (t *textReader) unit(text []byte) Stated {
 	if s := t.symbol(text); s.Verdict != Unknown {
 		return s
 	}
-	return t.words(text)
+	if s := t.words(text); s.Verdict != Unknown {
+		return s
+	}
+	if wrongCase(text) {
+		return t.verdict(WrongCase)
+	}
+	return t.verdict(Unknown)
 }
 
 func (t *textReader) phrase(p phrase) Stated {
@@ -151,9 +157,6 @@ func (t *textReader) symbol(text []byte) Stated {
 		if ok && closes(u.Kind()) {
 			return understood(t.dialect, t.raw, u, Scale{})
 		}
-	}
-	if wrongCase(text) {
-		return t.verdict(WrongCase)
 	}
 	return t.verdict(Unknown)
 }

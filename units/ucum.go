@@ -1,7 +1,9 @@
 package units
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -27,8 +29,8 @@ const maxUCUM = 255
 
 // ParseUCUM reads a case-sensitive code of the UCUM subset:
 //
-//   - the atoms that [UCUMAtoms] yields, with a metric prefix where they take one
-//     and a binary one before bit and By;
+//   - the atoms below, with a prefix before those that are metric, and a binary
+//     prefix before bit and By;
 //   - integer factors, exponents with or without a sign, "." and "/" from left to
 //     right, a leading "/", parentheses, "10*" and "10^";
 //   - annotations in braces, of printable ASCII. They are checked and change
@@ -36,6 +38,21 @@ const maxUCUM = 255
 //
 // Cel, [degF], B and Np are points on scales of their own: they may have a prefix
 // but stand alone.
+//
+// The atoms of the subset:
+//
+//	metric: A Bd Bq By C F G Gal Gy H Hz J K L N Ohm P Pa S St Sv T V W Wb [c] [g] [ly] ar
+//	    bar bit cal cal_IT cal_th cd dyn eV erg g gf kat l lm lx m m[H2O] m[Hg] mol rad s sr
+//	    t
+//	plain: % ' '' 10* 10^ AU [Btu_IT] [HP] [acr_us] [bbl_us] [cft_i] [cin_i] [cup_us] [cyd_i]
+//	    [degR] [foz_br] [foz_us] [ft_i] [ft_us] [fth_i] [gal_br] [gal_us] [gr] [in_i'H2O]
+//	    [in_i'Hg] [in_i] [in_us] [kn_i] [lb_av] [lbf_av] [lton_av] [mi_i] [mi_us] [mil_i]
+//	    [nmi_i] [oz_av] [pi] [ppb] [ppm] [ppth] [pptr] [psi] [pt_br] [pt_us] [qt_br] [qt_us]
+//	    [sft_i] [sin_i] [ston_av] [syd_i] [tbs_us] [tsp_us] [yd_i] [yd_us] a a_j atm att d
+//	    deg gon h min mo wk
+//	points: B Cel Np [degF]
+//	prefixes: Q R Y Z E P T G M k h da d c m u n p f a z y r q
+//	binary: Ki Mi Gi Ti
 //
 // Any other code is refused whole, with an error that wraps [ErrUnknown] and
 // names the piece to blame: an atom outside of the subset, a slip of grammar, a
@@ -56,8 +73,49 @@ func (u UCUM) String() string {
 	return u.code
 }
 
-// Ratio returns how many from's units make one of u, as an exact number times a
-// power of π. The error is that of [UCUM.Convert].
+// Convert returns x, a value in u, as a value in the code to. It is the float64
+// nearest to the exact result, unless the ratio holds a power of π or a temperature
+// is read off another scale with a prefix: then a few units in the last place may
+// be lost. Codes that are not [UCUM.Commensurable] are an error, but for points on
+// the scales of one kind, such as Cel, [degF] and K.
+func (u UCUM) Convert(x float64, to UCUM) (float64, error) {
+	if u.point != to.point {
+		return u.convertPoint(x, to)
+	}
+	f, err := u.per(to)
+	if err != nil {
+		return 0, err
+	}
+	pi := math.Pow(math.Pi, float64(f.pi))
+	f.pi = 0
+	if scale, ok := f.scale(); ok {
+		return scale.Apply(x) * pi, nil
+	}
+	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+		return x, nil
+	}
+	exact := new(big.Rat).SetFloat64(x)
+	y, _ := exact.Mul(exact, f.rat()).Float64()
+	return y * pi, nil
+}
+
+// convertPoint is Convert between scales with different zeros.
+func (u UCUM) convertPoint(x float64, to UCUM) (float64, error) {
+	from, target := u.Unit(), to.Unit()
+	if err := errors.Join(from.Err(), target.Err()); err != nil {
+		return 0, err
+	}
+	c, err := Between(from.Unit, target.Unit)
+	if err != nil {
+		return 0, err
+	}
+	return target.Scale.Inverse().Apply(c.Convert(from.Scale.Apply(x))), nil
+}
+
+// Ratio returns the exact number, and the power of π beside it, by which values in
+// u are multiplied to give values in the code to. Codes that are not
+// [UCUM.Commensurable] are an error, and one that wraps [ErrRange] says that the
+// number is beyond reason.
 func (u UCUM) Ratio(to UCUM) (ratio *big.Rat, powerOfPi int, err error) {
 	f, err := u.per(to)
 	if err != nil {

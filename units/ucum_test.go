@@ -2,6 +2,7 @@ package units_test
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -234,6 +235,36 @@ func TestUCUMRatio(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, -test.pi, pi)
 		assert.Equal(t, "1/1", got.Mul(got, back).String())
+	}
+}
+
+func TestUCUMConvert(t *testing.T) {
+	for _, test := range []struct {
+		x        float64
+		from, to string
+		want     float64
+	}{
+		{6.3, "mm", "cm", 0.63},
+		{6.3, "4.s/m", "s/m", 25.2},
+		{6.3, "[in_i]", "m", 0.16002},
+		{1, "[ly]", "cm", 946073047258080000},
+		{1, "1/[ly]", "cm-1", 1.0570008340246154e-18},
+		{1, "4.[pi].10*-7.N", "N", 4e-7 * math.Pi},
+		{180, "deg", "rad", math.Pi},
+		{1, "10*23", "1", 1e23},
+		{0, "10*23", "1", 0},
+		{37, "Cel", "K", 310.15},
+		{98.6, "[degF]", "Cel", 37},
+		{37000, "mCel", "[degF]", 98.6},
+		{300, "K", "Cel", 26.85},
+	} {
+		got, err := ucum(t, test.from).Convert(test.x, ucum(t, test.to))
+		require.NoError(t, err)
+		assert.InEpsilon(t, test.want+1, got+1, 1e-15, "%v", test)
+	}
+	for _, pair := range [][2]string{{"W", "V.A"}, {"Cel", "m"}, {"B", "1"}, {"Cel", "K/s"}, {"Np", "B"}} {
+		_, err := ucum(t, pair[0]).Convert(1, ucum(t, pair[1]))
+		assert.Error(t, err, "%v", pair)
 	}
 }
 
