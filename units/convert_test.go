@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -118,6 +119,17 @@ func TestConvertIsTheTwin(t *testing.T) {
 		convert := between(t, c[0], c[1])
 		for _, x := range xs {
 			assertSame(t, twin(size, c[0], c[1], x), convert.Convert(x), "%v %v to %v", x, c[0], c[1])
+		}
+	}
+}
+
+func TestConvertKeepsTheOrder(t *testing.T) {
+	xs := values(500)
+	xs = slices.DeleteFunc(xs, math.IsNaN)
+	slices.Sort(xs)
+	for name, c := range converters(t) {
+		for i := range len(xs) - 1 {
+			require.LessOrEqual(t, c.Convert(xs[i]), c.Convert(xs[i+1]), "%s of %v and %v", name, xs[i], xs[i+1])
 		}
 	}
 }
