@@ -162,13 +162,8 @@ func (c *Calendar) midnight(day int32) acquire.Instant {
 // dayOf returns the day that an instant belongs to.
 func (c *Calendar) dayOf(t acquire.Instant) int32 {
 	day := int32((seconds(t) + c.zoneAt(t).offset) / secondsPerDay)
-	// The clock may show the date before midnight passes for good, and a date that
-	// is skipped has no instant.
-	for c.midnight(day) > t {
+	for c.midnight(day) > t { // shown before midnight has passed for good
 		day--
-	}
-	for c.midnight(day+1) <= t {
-		day++
 	}
 	return day
 }

@@ -56,6 +56,7 @@ var strange = []struct {
 	{"Africa/Casablanca", 2025},    // changes four times a year around Ramadan
 	{"Africa/Monrovia", 1972},      // offset in seconds
 	{"Pacific/Apia", 2011},         // skips 30 December
+	{"America/Havana", 2024},       // shows 00:00 to 01:00 twice
 	{"America/Scoresbysund", 2024}, // changes its base
 	{"Antarctica/Troll", 2026},     // shifts by two hours
 	{"Europe/Berlin", 2040},        // beyond the tables, a leap year

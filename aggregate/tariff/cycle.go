@@ -144,7 +144,8 @@ func (c *Calendar) AppendLabel(dst []byte, t acquire.Instant) []byte {
 	return c.Local(t).AppendFormat(dst, time.RFC3339)
 }
 
-// special returns the day type of a holiday.
+// special returns the day type of a holiday, the first in the list of those on
+// that day.
 func (c *Calendar) special(day int32) (uint8, bool) {
 	i := sort.Search(len(c.holidays), func(i int) bool { return c.holidays[i].day >= day })
 	if i == len(c.holidays) || c.holidays[i].day != day {

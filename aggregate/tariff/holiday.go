@@ -135,7 +135,8 @@ func (r Rule) faults() []string {
 	return why
 }
 
-// specials returns all holidays of all years, ascending, one a day.
+// specials returns all holidays of all years, ascending; those of one day in the
+// order of the list.
 func specials(holidays []Holiday, types []uint8) []special {
 	type falling struct {
 		special
@@ -176,11 +177,9 @@ func specials(holidays []Holiday, types []uint8) []special {
 		}
 	}
 	slices.SortStableFunc(all, func(x, y falling) int { return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(x.rank, y.rank)) })
-	list := make([]special, 0, len(all))
-	for _, h := range all {
-		if n := len(list); n == 0 || list[n-1].day != h.day {
-			list = append(list, h.special)
-		}
+	list := make([]special, len(all))
+	for i, h := range all {
+		list[i] = h.special
 	}
 	return list
 }

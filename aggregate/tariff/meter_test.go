@@ -183,8 +183,10 @@ func TestRevisedEqualsInTime(t *testing.T) {
 		all := anyUsages(r, at("2026-02-20T00:00:00Z"), 300)
 		plain := meterOf(t, tariff.MeterConfig{Calendar: c})
 		var want []tariff.Statement
+		var presents []tariff.Statement
 		for _, u := range all {
 			want = plain.Add(want, u)
+			presents = append(presents, plain.Present())
 		}
 		end := all[len(all)-1].End.Add(60 * 24 * time.Hour)
 		want = plain.Advance(want, end)
@@ -208,6 +210,9 @@ func TestRevisedEqualsInTime(t *testing.T) {
 				counts.Booked++
 			}
 			i += n
+			if plain := presents[i-1]; m.Present().Span == plain.Span {
+				require.Equal(t, plain, m.Present())
+			}
 		}
 		require.Equal(t, counts, m.Counts())
 		got = m.Advance(got, end)
@@ -239,6 +244,39 @@ func TestPresentHoldsWhatIsOpenToRevision(t *testing.T) {
 	assert.Equal(t, tariff.Counts{Booked: 4, Revised: 1, Late: 1}, m.Counts())
 }
 
+// An interval across the end of a billing period belongs to the one it starts
+// in, and no time counts twice.
+func TestStraddling(t *testing.T) {
+	c := calendar(t, tariff.Config{Location: zone(t, "Asia/Kathmandu"), Energy: twoPeriods})
+	m := meterOf(t, tariff.MeterConfig{Calendar: c, Interval: time.Hour})
+	var closed []tariff.Statement
+	for start := at("2026-02-28T00:00:00Z"); start < at("2026-04-01T00:00:00Z"); start = start.Add(time.Hour) {
+		u := used(start, 1)
+		u.End, u.Active.Coverage.Good = start.Add(time.Hour), time.Hour
+		closed = m.Add(closed, u)
+	}
+	require.Len(t, closed, 2)
+	march := closed[1]
+	assert.Equal(t, "2026-03-01T00:00:00+05:45", c.Label(march.Start))
+	assert.Equal(t, "2026-04-01T00:45:00+05:45", c.Label(march.Through), "hours of UTC begin at 45 past")
+	total := march.EnergyTotal()
+	assert.Equal(t, 31*24*time.Hour, total.Active.Coverage.Span(), "what February took of the first hour, the last one took of April")
+	assert.Equal(t, 2*31, total.Straddling, "at 06:00 and 22:00 of each day")
+	assert.True(t, march.Complete())
+}
+
+func TestAdvanceLeavesTheOpenInterval(t *testing.T) {
+	m := meterOf(t, tariff.MeterConfig{Calendar: calendar(t, tariff.Config{}), Revisable: 2})
+	start := at("2026-01-01T00:00:00Z")
+	m.Add(nil, used(start, 1))
+	m.Advance(nil, start.Add(time.Minute))
+	s := m.Present()
+	assert.Zero(t, s.EnergyTotal().Active.Coverage.Missing)
+	m.Add(nil, used(start, 2))
+	s = m.Present()
+	assert.Equal(t, aggregate.WattHours(2), s.EnergyTotal().Active.Import, "still open to revision")
+}
+
 func TestRefused(t *testing.T) {
 	c := calendar(t, tariff.Config{Billing: tariff.Cycle{Dates: []tariff.Date{
 		{Year: 2026, Month: time.March, Day: 3}, {Year: 2026, Month: time.April, Day: 7}, {Year: 2026, Month: time.May, Day: 1},
@@ -263,7 +301,7 @@ func TestRefused(t *testing.T) {
 		{"coverage too short", change(func(u *tariff.Usage) { u.Active.Coverage.Good-- }), tariff.Counts{Invalid: 1}},
 		{"coverage too long", change(func(u *tariff.Usage) { u.Active.Coverage.Missing = 1 }), tariff.Counts{Invalid: 1}},
 		{"coverage that wraps", change(func(u *tariff.Usage) {
-			u.Active.Coverage = aggregate.Coverage{Good: 1 << 62, Uncertain: 1 << 62, Missing: quarter}
+			u.Active.Coverage = aggregate.Coverage{Good: 1<<63 - 1, Uncertain: 1<<63 - 1, Missing: quarter + 2}
 		}), tariff.Counts{Invalid: 1}},
 		{"negative energy", change(func(u *tariff.Usage) { u.Active.Export = aggregate.WattHours(-1) }), tariff.Counts{Invalid: 1}},
 		{"before the first date", change(func(u *tariff.Usage) { *u = used(at("2026-03-02T23:45:00Z"), 1) }), tariff.Counts{Outside: 1}},
@@ -398,6 +436,48 @@ func TestStateSurvives(t *testing.T) {
 		require.Equal(t, want, got)
 		require.Equal(t, whole.Present(), killed.Present())
 		require.Equal(t, whole.Counts(), killed.Counts())
+	}
+}
+
+// A state with a right checksum that cannot have come about is refused.
+func TestStateThatContradictsItself(t *testing.T) {
+	cfg := tariff.MeterConfig{Calendar: calendar(t, tariff.Config{Energy: twoPeriods}), Revisable: 3}
+	start := at("2026-01-05T00:00:00Z")
+	for name, spoil := range map[string]func(*tariff.Statement, []tariff.Usage){
+		"start":        func(s *tariff.Statement, _ []tariff.Usage) { s.Start++ },
+		"end":          func(s *tariff.Statement, _ []tariff.Usage) { s.End = 0 },
+		"through":      func(s *tariff.Statement, _ []tariff.Usage) { s.Through = s.End },
+		"through 2300": func(s *tariff.Statement, _ []tariff.Usage) { s.Through = tariff.Latest },
+		"no period":    func(s *tariff.Statement, _ []tariff.Usage) { s.Span = tariff.Span{Start: 1} },
+		"incomplete":   func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Incomplete = 1000 },
+		"carried":      func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Carried = 1000 },
+		"straddling":   func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Straddling = 1000 },
+		"intervals":    func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[0].Intervals++ },
+		"negative":     func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[0].Active.Import = aggregate.WattHours(-1) },
+		"time back":    func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[0].Active.Coverage.Good = -1 },
+		"too much time": func(s *tariff.Statement, _ []tariff.Usage) {
+			s.Energy()[0].Reactive.Coverage.Missing = 1 << 62
+		},
+		"active time":   func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Active.Coverage.Missing-- },
+		"demand time":   func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Missing-- },
+		"demand known":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Known = -1 },
+		"peak early":    func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Start - 1 },
+		"peak late":     func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Through },
+		"peak of zero":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Energy = aggregate.Energy{} },
+		"peak length":   func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Duration++ },
+		"peak of none":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[0].Export = s.Demand()[1].Import },
+		"window early":  func(_ *tariff.Statement, w []tariff.Usage) { w[0].Start, w[0].End = start, start.Add(quarter) },
+		"window order":  func(_ *tariff.Statement, w []tariff.Usage) { w[0], w[1] = w[1], w[0] },
+		"window energy": func(_ *tariff.Statement, w []tariff.Usage) { w[2].Active.Export = aggregate.WattHours(-1) },
+	} {
+		m := meterOf(t, cfg)
+		for i := range 10 {
+			m.Add(nil, used(start.Add(quarter*time.Duration(i)), int64(1+i)))
+		}
+		good, err := m.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, meterOf(t, cfg).UnmarshalBinary(good))
+		assert.ErrorIs(t, meterOf(t, cfg).UnmarshalBinary(tariff.Spoilt(m, spoil)), tariff.ErrState, name)
 	}
 }
 

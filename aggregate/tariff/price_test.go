@@ -190,6 +190,13 @@ func TestBillTellsWhatIsMissing(t *testing.T) {
 	}
 	assert.Equal(t, []string{"high", "high demand", "fixed"}, complete)
 	assert.False(t, bill.Complete)
+	m.Add(nil, used(at("2026-07-01T00:00:00Z"), 1))
+	open := m.Present()
+	bill, err = p.Bill(&open)
+	require.NoError(t, err)
+	for _, line := range bill.Lines {
+		assert.False(t, line.Complete, "the month is not over")
+	}
 }
 
 func TestPriceFaults(t *testing.T) {

@@ -117,12 +117,10 @@ func (p Peak) Power() units.Watts { return p.Energy.Mean(p.Duration) }
 // End returns the end of the interval.
 func (p Peak) End() acquire.Instant { return p.Start.Add(p.Duration) }
 
-// see takes the larger of both, of equal ones the earlier. Both are of one
-// duration, so that energies compare as powers do.
+// see takes the larger of both, of equal ones the earlier; no peak is less than
+// any. Both are of one duration, so that energies compare as powers do.
 func (p *Peak) see(q Peak) {
-	switch d := q.Energy.Cmp(p.Energy); {
-	case q.Energy.Sign() <= 0:
-	case d > 0, d == 0 && q.Start < p.Start:
+	if d := q.Energy.Cmp(p.Energy); d > 0 || d == 0 && q.Start < p.Start {
 		*p = q
 	}
 }

@@ -190,6 +190,8 @@ func TestMidnights(t *testing.T) {
 		{"before the skip", "Asia/Beirut", "2022-03-26T12:00:00Z", "2022-03-26T00:00:00+02:00", "2022-03-27T01:00:00+03:00"},
 		{"last hour twice", "America/Sao_Paulo", "2018-02-17T12:00:00Z", "2018-02-17T00:00:00-02:00", "2018-02-18T00:00:00-03:00"},
 		{"midnight twice", "America/St_Johns", "2010-11-06T12:00:00Z", "2010-11-06T00:00:00-02:30", "2010-11-07T00:00:00-03:30"},
+		{"midnight twice, at the first", "America/St_Johns", "2010-11-07T02:30:30Z", "2010-11-06T00:00:00-02:30", "2010-11-07T00:00:00-03:30"},
+		{"first hour twice", "America/Havana", "2024-11-03T12:00:00Z", "2024-11-03T00:00:00-04:00", "2024-11-04T00:00:00-05:00"},
 		{"after a day that is skipped", "Pacific/Apia", "2011-12-30T12:00:00Z", "2011-12-31T00:00:00+14:00", "2012-01-01T00:00:00+14:00"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -198,5 +200,11 @@ func TestMidnights(t *testing.T) {
 			assert.Equal(t, test.start, c.Label(day.Start))
 			assert.Equal(t, test.end, c.Label(day.End))
 		})
+	}
+	// A billing period that begins with a day that is skipped begins with the next.
+	for _, day := range []int{30, 31} {
+		c := calendar(t, tariff.Config{Location: zone(t, "Pacific/Apia"), Billing: tariff.Cycle{Day: day}})
+		assert.Equal(t, "2011-12-31T00:00:00+14:00", c.Label(c.BillingPeriod(at("2012-01-05T00:00:00Z")).Start))
+		assert.Equal(t, "2011-12-31T00:00:00+14:00", c.Label(c.BillingPeriod(at("2011-12-20T00:00:00Z")).End))
 	}
 }
