@@ -13,7 +13,10 @@ import (
 
 // Ratio is an exact ratio of whole numbers, such as that of a current transformer
 // 400/5 times that of a voltage transformer 20000/100. The zero value is 1.
-type Ratio struct{ Num, Den uint64 }
+type Ratio struct {
+	Num uint64 // numerator
+	Den uint64 // denominator, above 0 unless Num is 0 too
+}
 
 // Times returns the product of r and s, in lowest terms. It reports false if that
 // does not fit.
