@@ -87,3 +87,11 @@ type Device interface {
 	// ReadRegisters reads input registers (t is InputRegisters) or holding registers, the first from address addr.
 	ReadRegisters(t Table, addr uint16, dst []uint16) Exception
 }
+
+// Responder is a Device that answers other functions as well, those of identification and diagnostics for example.
+type Responder interface {
+	Device
+	// Respond returns what follows the function code in the reply to a request of which data follows it, or an exception. A result
+	// longer than a PDU allows is cut. Data must not be kept. Requests with a writing function come here too.
+	Respond(function byte, data []byte) ([]byte, Exception)
+}

@@ -60,6 +60,15 @@ func (c *conn) respond(r Request, frame []byte) []byte {
 		return c.diagnose(r, frame)
 	}
 	table, readable := tableOf(r.Function)
+	if responder, ok := device.(Responder); ok && !readable {
+		data, e := responder.Respond(r.Function, frame[headerLen+1:])
+		if e != 0 {
+			return c.except(r, e)
+		}
+		reply := append(appendHeader(c.reply[:0], r, r.Function), data[:min(len(data), maxFrame-headerLen-1)]...)
+		setLength(reply)
+		return reply
+	}
 	if !readable {
 		return c.except(r, IllegalFunction)
 	}
