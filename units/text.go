@@ -534,7 +534,7 @@ func fold(b []byte, raw string) ([]byte, Verdict) {
 			b = append(b, "degC"...)
 		case '\u2109':
 			b = append(b, "degF"...)
-		case '\u00b2':
+		case '\u00b2', '\u2082': // superscript, subscript
 			b = append(b, '2')
 		case '\u00b3':
 			b = append(b, '3')

@@ -115,6 +115,10 @@ func TestManual(t *testing.T) {
 		{"N\u00b7m", units.NewtonMetre, one},
 		{"deg C", units.DegreeCelsius, one},
 		{"1/min", units.PerMinute, one},
+		{"mm H\u2082O", units.MillimetreOfWater, one},
+		{"mg/l", units.MilligramPerLitre, one},
+		{"cm/s", units.MetrePerSecond, units.Scale{Num: 1, Den: 100}},
+		{"lbf/in\u00b2", units.Psi, one},
 	} {
 		s := units.ReadManual(test.text)
 		assert.NoError(t, s.Err(), "%q", test.text)

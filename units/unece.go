@@ -8,9 +8,9 @@ import (
 // UNECE returns the common code of u in UN/ECE Recommendation 20, such as "KWH",
 // and whether it has one. [ReadUNECE] reads it back.
 //
-// Without a code are, among others: varh, VAh and MVAh (only kvarh, Mvarh and
-// kVAh have one), power factors, relative humidity, temperature differences,
-// gauge and absolute bar, emission factors and pulse constants.
+// Without a code are varh, VAh and MVAh (only kvarh, Mvarh and kVAh have one),
+// power factors, relative humidity, temperature differences, gauge, absolute and
+// differential bar, ramps, emission factors and pulse constants, and some multiples.
 func (u Unit) UNECE() (code string, ok bool) {
 	if !u.Valid() {
 		return "", false
@@ -82,6 +82,7 @@ var uneceCodes = [unitEnd]string{
 	VoltAmpere:                 "D46",
 	Kilovoltampere:             "KVA",
 	Megavoltampere:             "MVA",
+	Electronvolt:               "A53",
 	Joule:                      "JOU",
 	WattSecond:                 "J55",
 	CalorieTh:                  "D35",
