@@ -148,7 +148,7 @@ func ratioOf(from, to Unit) (num, den wide) {
 // returns x bit for bit. For temperatures zero is a value like others. Convert
 // allocates nothing. It costs one multiply or one divide when the ratio of the
 // units is a whole number or one over a whole number, and a few of them
-// otherwise.
+// otherwise; [Converter.ConvertAll] is faster for those.
 func (c Converter) Convert(x float64) float64 {
 	switch c.plan {
 	case identity:
@@ -177,6 +177,10 @@ func (c Converter) ConvertAll(dst, src []float64) int {
 			dst[i] = x / c.factor
 		}
 	default:
+		if c.plan.is(byRatio) {
+			c.convertRatios(dst, src)
+			break
+		}
 		for i, x := range src {
 			dst[i] = c.convert(x)
 		}
@@ -206,6 +210,23 @@ func (c Converter) convert(x float64) float64 {
 		return c.convertExact(x)
 	}
 	return y * math.Float64frombits(b&(1<<63)|scale<<52)
+}
+
+// convertRatios is what convert does by a ratio, in a loop that calls nothing.
+func (c Converter) convertRatios(dst, src []float64) {
+	mantissa, shift := unpackMantissa(c.factor), c.plan.exp()
+	for i, x := range src {
+		b := math.Float64bits(x)
+		exp := b >> 52 & 0x7ff
+		high, _ := bits.Mul64(b<<11|1<<63, mantissa)
+		low := int64(high >> 1)
+		y, scale := float64(low), exp+shift
+		if y != float64(low+2) || exp-1 >= 2046 || scale-1 >= 2046 {
+			dst[i] = c.convertExact(x)
+			continue
+		}
+		dst[i] = y * math.Float64frombits(b&(1<<63)|scale<<52)
+	}
 }
 
 // The sum of q and rest in convertAffine is off by less than these parts of q and

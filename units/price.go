@@ -209,8 +209,8 @@ func (p Price) CostRat(amount *big.Rat, u Unit, r Rounding) (Money, error) {
 
 // Money is a sum in a currency.
 type Money struct {
-	Minor    int64 // in minor units: 1234 cents are 12.34 EUR
-	Currency Currency
+	Minor    int64    // in minor units: 1234 cents are 12.34 EUR
+	Currency Currency // says what the minor unit is
 }
 
 // String returns "12.34 EUR", with the decimal places that the currency has.

@@ -10,8 +10,8 @@ import (
 // Quantity is a value with its unit: 16 bytes, comparable, without a pointer. The
 // zero value is 0 of the unknown unit.
 type Quantity struct {
-	Value float64
-	Unit  Unit
+	Value float64 // how many of Unit; NaN and infinities are values like others
+	Unit  Unit    // None if not known
 }
 
 // In returns q in another unit, correctly rounded, or a *[KindError]. For more

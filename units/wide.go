@@ -1,6 +1,7 @@
 package units
 
 import (
+	"math"
 	"math/big"
 	"math/bits"
 )
@@ -90,29 +91,27 @@ func (w wide) big() *big.Int {
 }
 
 // quotient returns n/d as q·2^exp, where q is cut to its first 64 bits, and whether
-// that is exact. It goes bit by bit, as nobody waits for it. A zero n gives zeros.
+// that is exact. d is below 2^192 and not zero. A zero n gives zeros.
 func quotient(n, d wide) (q uint64, exp int, isExact bool) {
 	if n == (wide{}) {
 		return 0, 0, true
 	}
-	exp = n.bitLen() - d.bitLen() - 63
-	if exp > 0 {
-		d = d.shifted(exp)
-	} else {
-		n = n.shifted(-exp)
+	// Make d 192 bits long and n so much longer that q has 64: one step of long
+	// division by hand, with digits of 64 bits (Knuth 4.3.1 D).
+	up, down := 255-n.bitLen(), 192-d.bitLen()
+	n, d = n.shifted(up), d.shifted(down)
+	if n.less(d.shifted(63)) {
+		n, up = n.plus(n), up+1
 	}
-	d = d.shifted(63)
-	if n.less(d) {
-		n, exp = n.plus(n), exp-1
+	q = math.MaxUint64
+	if n[3] < d[2] {
+		q, _ = bits.Div64(n[3], n[2], d[2])
 	}
-	for range 64 {
-		q <<= 1
-		if !n.less(d) {
-			n, q = n.minus(d), q|1
-		}
-		n = n.plus(n)
+	product := d.times(q)
+	for n.less(product) { // twice at most, as the top bit of d is set
+		product, q = product.minus(d), q-1
 	}
-	return q, exp, n == wide{}
+	return q, down - up, n == product
 }
 
 // scaled is n·2^exp, or the negative of it.
