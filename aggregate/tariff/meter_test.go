@@ -268,13 +268,15 @@ func TestStraddling(t *testing.T) {
 func TestAdvanceLeavesTheOpenInterval(t *testing.T) {
 	m := meterOf(t, tariff.MeterConfig{Calendar: calendar(t, tariff.Config{}), Revisable: 2})
 	start := at("2026-01-01T00:00:00Z")
-	m.Add(nil, used(start, 1))
-	m.Advance(nil, start.Add(time.Minute))
+	for i := range 4 { // the first two are booked
+		m.Add(nil, used(start.Add(quarter*time.Duration(i)), 1))
+	}
+	m.Advance(nil, start.Add(3*quarter+time.Minute))
+	m.Add(nil, used(start.Add(3*quarter), 2))
+	assert.Equal(t, tariff.Counts{Booked: 4, Revised: 1}, m.Counts(), "the last is still open to revision")
 	s := m.Present()
-	assert.Zero(t, s.EnergyTotal().Active.Coverage.Missing)
-	m.Add(nil, used(start, 2))
-	s = m.Present()
-	assert.Equal(t, aggregate.WattHours(2), s.EnergyTotal().Active.Import, "still open to revision")
+	assert.Equal(t, aggregate.WattHours(5), s.EnergyTotal().Active.Import)
+	assert.Equal(t, aggregate.Coverage{Good: time.Hour}, s.EnergyTotal().Active.Coverage)
 }
 
 func TestRefused(t *testing.T) {
