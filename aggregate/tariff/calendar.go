@@ -231,7 +231,11 @@ func (b *builder) seasons(seasons []Season) {
 			for b.c.seasonOf[day.next().Month][day.next().Day] == none && day.next() != first {
 				day = day.next()
 			}
-			b.fault("no season from %v to %v", from, day)
+			if from == day {
+				b.fault("no season on %v", day)
+			} else {
+				b.fault("no season from %v to %v", from, day)
+			}
 		}
 		if day = day.next(); day == first {
 			return

@@ -68,3 +68,79 @@ func Example() {
 	// low 1572.000 kWh 393h0m0s
 	// total 2980.000 kWh
 }
+
+// A bill of energy in two blocks, demand, and a fixed charge.
+func ExamplePrices_Bill() {
+	calendar, err := tariff.NewCalendar(tariff.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	prices, err := tariff.NewPrices(tariff.PriceConfig{
+		Calendar: calendar,
+		Currency: tariff.Currency{Code: "EUR", Digits: 2},
+		Items: []tariff.Item{
+			{Name: "energy", Quantity: tariff.ImportEnergy, Tiers: []tariff.Tier{
+				{UpTo: tariff.Whole(1000), Price: tariff.Ratio{Num: 3125, Den: 10000}}, // 0.3125 EUR/kWh
+				{Price: tariff.Ratio{Num: 2931, Den: 10000}},
+			}},
+			{Name: "demand", Quantity: tariff.ImportDemand, Tiers: tariff.Flat(tariff.Ratio{Num: 1250, Den: 100})},
+			{Name: "meter", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(tariff.Whole(25))},
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	meter, err := tariff.NewMeter(tariff.MeterConfig{Name: "main", Calendar: calendar})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	june := calendar.Month(acquire.At(time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)))
+	var closed []tariff.Statement
+	for start := june.Start; start < june.End; start = start.Add(15 * time.Minute) {
+		usage := tariff.Usage{Start: start, End: start.Add(15 * time.Minute), Demand: true}
+		usage.Active.Import = aggregate.WattHours(500)
+		usage.Active.Coverage.Good = 15 * time.Minute
+		closed = meter.Add(closed, usage)
+	}
+	for i := range closed {
+		bill, err := prices.Bill(&closed[i])
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, line := range bill.Lines {
+			fmt.Println(line.Item, line.Quantity.FloatString(3), line.Amount)
+		}
+		fmt.Println("total", bill.Total)
+	}
+	// Output:
+	// energy 1440.000 441.46 EUR
+	// demand 2.000 25.00 EUR
+	// meter 1.000 25.00 EUR
+	// total 491.46 EUR
+}
+
+// All faults of a configuration come at once.
+func ExampleNewCalendar() {
+	_, err := tariff.NewCalendar(tariff.Config{
+		Seasons: []tariff.Season{
+			{Name: "summer", From: tariff.MonthDay{Month: time.April, Day: 1}, To: tariff.MonthDay{Month: time.September, Day: 30}},
+			{Name: "winter", From: tariff.MonthDay{Month: time.October, Day: 2}, To: tariff.MonthDay{Month: time.March, Day: 31}},
+		},
+		Energy: tariff.Schedule{
+			Periods: []string{"high", "low"},
+			Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
+				{At: 6 * time.Hour, Period: "high"}, {At: 22 * time.Hour, Period: "night"},
+			}}},
+		},
+	})
+	fmt.Println(err)
+	// Output:
+	// tariff: no season on 1 October
+	// tariff: energy: profile 1: no period from 00:00
+	// tariff: energy: profile 1: switch 2: unknown period "night"
+	// tariff: energy: period "low" is never in force
+}

@@ -208,3 +208,56 @@ func TestMidnights(t *testing.T) {
 		assert.Equal(t, "2011-12-31T00:00:00+14:00", c.Label(c.BillingPeriod(at("2011-12-20T00:00:00Z")).End))
 	}
 }
+
+// An outage from February into April: the register knows the energy, nobody
+// knows when it flowed. All of it is in one bill, and all time is accounted for.
+func TestOutageThroughRouter(t *testing.T) {
+	catalog := acquire.NewCatalog()
+	point, err := catalog.Define(acquire.Point{Name: "E", Unit: units.WattHour, Kind: acquire.KindUint64, Role: acquire.Counter})
+	require.NoError(t, err)
+	router, err := aggregate.NewRouter(catalog, aggregate.Metering{Name: "main", Import: "E", MaxGap: 15 * time.Minute})
+	require.NoError(t, err)
+	c := calendar(t, tariff.Config{Location: zone(t, "Europe/Berlin"), Energy: twoPeriods})
+	meter := meterOf(t, tariff.MeterConfig{Name: "main", Calendar: c})
+	var statements []tariff.Statement
+	var batch acquire.Batch
+	give := func(now acquire.Instant, wh uint64) {
+		batch.Reset()
+		batch.Append(acquire.Sample{Time: now, Point: point, Value: acquire.Uint64(wh), Quality: acquire.Good})
+		for _, iv := range router.Observe(&batch) {
+			statements = meter.Observe(statements, &iv)
+		}
+	}
+	register := uint64(1000)
+	for now := at("2026-02-01T00:00:00+01:00"); now <= at("2026-02-20T00:00:00+01:00"); now = now.Add(quarter) {
+		give(now, register)
+		register += 10
+	}
+	register += 5000
+	for now := at("2026-04-10T00:00:00+02:00"); now <= at("2026-05-01T00:00:00+02:00"); now = now.Add(quarter) {
+		give(now, register)
+		register += 10
+	}
+	require.Len(t, statements, 3)
+	totals, ok := router.Totals("main")
+	require.True(t, ok)
+	var sum aggregate.Energy
+	var carried int
+	for i := range statements {
+		s := &statements[i]
+		total, demand := s.EnergyTotal(), s.DemandTotal()
+		sum = sum.Add(total.Active.Import)
+		carried += total.Carried
+		assert.Equal(t, s.Duration(), total.Active.Coverage.Span())
+		assert.Equal(t, s.Duration(), demand.Known+demand.Missing)
+		assert.False(t, s.Complete())
+		assert.LessOrEqual(t, demand.Import.Energy.Cmp(aggregate.WattHours(10)), 0, "energy that is carried makes no peak")
+	}
+	assert.Equal(t, totals.Registers.Import, sum)
+	assert.Equal(t, 1, carried)
+	march := statements[1].EnergyTotal()
+	assert.Equal(t, aggregate.Coverage{Missing: statements[1].Duration()}, march.Active.Coverage)
+	assert.Zero(t, march.Active.Import)
+	// 8 low hours a night, one less on the night of the change.
+	assert.Equal(t, (31*8-1)*time.Hour, statements[1].Energy()[1].Active.Coverage.Missing)
+}
