@@ -73,6 +73,17 @@ func (u UCUM) String() string {
 	return u.code
 }
 
+// Dimension returns the dimension of u. Angle, solid angle and data, which this
+// package's UCUM keeps apart, have none.
+func (u UCUM) Dimension() Dimension {
+	var d Dimension
+	copy(d[:], u.dims[slotM:slotCd+1])
+	if u.point == slotCel || u.point == slotDegF {
+		d[temperature] = 1
+	}
+	return d
+}
+
 // Convert returns x, a value in u, as a value in the code to. It is the float64
 // nearest to the exact result, unless the ratio holds a power of π or a temperature
 // is read off another scale with a prefix: then a few units in the last place may

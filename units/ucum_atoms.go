@@ -18,7 +18,7 @@ type ucumSlot uint8
 
 const (
 	slotNone ucumSlot = iota
-	slotM
+	slotM             // from here to slotCd in the order of Dimension
 	slotG
 	slotS
 	slotA

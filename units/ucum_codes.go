@@ -125,7 +125,7 @@ func (u UCUM) kind() (Kind, Verdict) {
 	kinds, verdict := 0, Unsupported
 	for i, code := range ucumCodes {
 		kind := Unit(i).Kind()
-		if code == "" || kind == seen {
+		if code == "" || kind == seen || u.point == slotNone && kind.Dimension() != u.Dimension() {
 			continue
 		}
 		seen = kind
@@ -154,15 +154,10 @@ func coherent(u Unit) bool { return table[u].num == 1 && table[u].den == 1 }
 
 // shared reports whether other kinds have the dimension of this one.
 func shared(k Kind) bool {
-	switch k {
-	case ActivePower, ReactivePower, ApparentPower, ActiveEnergy, ReactiveEnergy, ApparentEnergy, Torque,
-		Pressure, GaugePressure, AbsolutePressure, DifferentialPressure, EnergyDensity,
-		Volume, NormalVolume, StandardVolume, VolumeFlow, NormalVolumeFlow, StandardVolumeFlow,
-		Density, MassConcentration, Temperature, TemperatureDifference,
-		PowerFactor, Ratio, RelativeHumidity, VolumeFraction, HeatRate, Count,
-		Frequency, RotationalFrequency, CountRate, RatioRate, Radioactivity, AngularVelocity,
-		AbsorbedDose, DoseEquivalent, SpecificEnergy:
-		return true
+	for other := KindNone + 1; other < kindEnd; other++ {
+		if other != k && other.Dimension() == k.Dimension() {
+			return true
+		}
 	}
 	return false
 }

@@ -34,6 +34,7 @@ func TestUCUMOfEveryUnit(t *testing.T) {
 		assert.Equal(t, units.Stated{Unit: u, Scale: one, Dialect: units.DialectUCUM, Verdict: units.Understood, Raw: code}, units.ReadUCUM(code))
 		parsed := ucum(t, code)
 		assert.Equal(t, code, parsed.String())
+		assert.Equal(t, u.Dimension(), parsed.Dimension(), "%v", u)
 
 		// The factors of the codes are those of the table.
 		rep, seen := first[u.Kind()]
@@ -93,6 +94,7 @@ func TestReadUCUM(t *testing.T) {
 		{"mm[Hg]", units.Pascal, units.Scale{Num: 66661, Den: 500}},
 		{"gon", units.Degree, units.Scale{Num: 9, Den: 10}},
 		{"mrad", units.Radian, units.Scale{Num: 1, Den: 1000}},
+		{"V{rms}", units.Volt, one},
 		{"B", units.Decibel, units.Scale{Num: 10, Den: 1}},
 		{"N.m", units.NewtonMetre, one},
 		{"J", units.Joule, one},
@@ -162,6 +164,10 @@ func TestReadUCUMRefuses(t *testing.T) {
 		{"{packets}", "", units.Ambiguous},
 		{"kg/kg", "", units.Ambiguous},
 		{"mg/dL", "", units.Ambiguous},
+		{"By{x}", "", units.Ambiguous},
+		{"Cel{x}", "", units.Ambiguous},
+		{"qCel", "", units.OutOfRange},
+		{"QV", "", units.OutOfRange},
 		{"dyn.s/cm5", "", units.Unsupported},
 		{"m4", "", units.Unsupported},
 		{"Np", "", units.Unsupported},
