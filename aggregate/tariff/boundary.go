@@ -132,17 +132,11 @@ func (c *Calendar) stretch(second int64) zone {
 	if !end.IsZero() {
 		z.to = min(z.to, end.Unix())
 	}
-	year := t.UTC().Year()
-	if z.from > second {
-		z.from = newYear(year)
-	}
 	if z.to <= second {
-		z.to = newYear(year + 1)
+		z.to = time.Date(t.UTC().Year()+1, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
 	}
 	return z
 }
-
-func newYear(year int) int64 { return time.Date(year, time.January, 1, 0, 0, 0, 0, time.UTC).Unix() }
 
 // midnight returns the instant at which a local day begins: the first from which
 // on the clock shows that date, or a later one, and never an earlier one again.
