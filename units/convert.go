@@ -285,18 +285,16 @@ func (c Converter) convertExact(x float64) float64 {
 }
 
 // Ratio returns the exact ratio the converter applies, in lowest terms: 1/1000
-// from watt to kilowatt, 1/1 for the identity. Between temperatures it is the
-// ratio of the degrees, 9/5 from degC to degF. It is 0/0 where no ratio of uint64
-// exists: between degree and radian, and for a few units far apart, from
-// electronvolt to joule, from Btu to terawatt hour. Those convert all the same.
+// from watt to kilowatt, 1/1 for the identity. It is 0/0 where a ratio is not all
+// there is to it, between temperatures whose zeros differ, and where no ratio of
+// uint64 exists: between degree and radian, and for a few units far apart, such as
+// electronvolt and joule. Those convert all the same.
 func (c Converter) Ratio() (num, den uint64) {
 	switch {
 	case c.plan == identity:
 		return 1, 1
 	case c.plan.is(affine):
-		n, d, _ := c.affine()
-		g := gcd(uint64(n), uint64(d))
-		return uint64(n) / g, uint64(d) / g
+		return 0, 0
 	}
 	return c.num, c.den
 }

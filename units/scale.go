@@ -291,7 +291,8 @@ func (s Scale) Inverse() Scale {
 // Then returns the scale followed by the conversion as one exact ratio, so that
 // a raw value is scaled and converted with a single rounding. It reports false,
 // and the caller applies both in turn, where the result is no ratio of int64:
-// beyond their range, or between degree and radian.
+// beyond their range, between degree and radian, and between temperatures whose
+// zeros differ.
 func (s Scale) Then(c Converter) (Scale, bool) {
 	cNum, cDen := c.Ratio()
 	if cNum == 0 {

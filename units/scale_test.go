@@ -209,6 +209,10 @@ func TestThenRoundsOnce(t *testing.T) {
 
 	_, ok = units.Scale{}.Then(between(t, units.Degree, units.Radian))
 	assert.False(t, ok, "irrational")
+	_, ok = units.Scale{Den: 10}.Then(between(t, units.DegreeCelsius, units.DegreeFahrenheit))
+	assert.False(t, ok, "no ratio alone")
+	_, ok = units.Scale{Den: 10}.Then(between(t, units.DegreeRankine, units.Kelvin))
+	assert.True(t, ok)
 	_, ok = units.Scale{Num: 1e18}.Then(between(t, units.Day, units.Nanosecond))
 	assert.False(t, ok, "beyond int64")
 }

@@ -35,8 +35,8 @@ func (u Unit) Kind() Kind {
 // Ratio returns the exact size of u in the coherent unit of its kind, in lowest
 // terms: 3600000/1 for the kilowatt hour, whose coherent unit is the joule.
 // It returns 0/0 where no ratio of uint64 exists ([Degree] is π/180 radian, the
-// [Electronvolt] too small) and for [None]. A temperature's is the size of its
-// degree alone.
+// [Electronvolt] too small) and for [None]. That of a temperature is the size of its
+// degree and leaves its zero out: convert temperatures with [Between].
 func (u Unit) Ratio() (num, den uint64) {
 	if !u.Valid() || timesPi(u) || nano(u) {
 		return 0, 0
