@@ -51,7 +51,7 @@ func (s Stated) Between(to Unit) (Scale, error) {
 		return Scale{}, err
 	}
 	scale, ok := s.Scale.Then(c)
-	if !ok || c.Convert(0) != 0 {
+	if !ok {
 		return Scale{}, fmt.Errorf("units: %v times %v to %v: %w", s.Scale, s.Unit, to, ErrRange)
 	}
 	return scale, nil
