@@ -8,7 +8,7 @@ import "strconv"
 // value is the dimension one, which angles, data and counts have too.
 //
 // It is for diagnostics, and for reading composed units. It never decides a
-// conversion: 20 pairs of kinds share a dimension, torque and energy among them.
+// conversion: many kinds share a dimension, torque and energy among them.
 type Dimension [7]int8
 
 const (

@@ -3,10 +3,10 @@
 // A [Unit] is a small constant that belongs to one [Kind] of quantity. Kind
 // comes before dimension: the watt, the var and the volt ampere share the SI
 // dimension of power, yet active, reactive and apparent power are three kinds,
-// and nothing converts one into another. Apart are also a temperature and a difference of
-// temperatures, a cubic metre of gas and a normal cubic metre, gauge and absolute
-// pressure, torque and energy, percent and power factor. There are 342 units of
-// 93 kinds; a [KindError] says what lies between two of them.
+// and nothing converts one into another. Apart are also a temperature and a
+// difference of temperatures, a cubic metre of gas and a normal cubic metre, gauge
+// and absolute pressure, torque and energy, percent and power factor. There are 342
+// units of 93 kinds; a [KindError] says what lies between two of them.
 //
 // What a device calls its unit is read once: with [Parse] where it is one of our
 // symbols, with the reader of its [Dialect] where it is the text or the code of a
