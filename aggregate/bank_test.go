@@ -3,11 +3,13 @@ package aggregate_test
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/aggregate"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // single is the part of a script that concerns one channel, as a Metering of a
@@ -163,4 +165,69 @@ func randomBytes(random *rand.Rand, n int) []byte {
 		data[i] = byte(random.Uint32())
 	}
 	return data
+}
+
+// Pushing, however, and ticking allocate nothing once the caller's slice has room.
+func TestBankAllocsNothing(t *testing.T) {
+	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
+		bank, batch := fullBank(t, 100, rule, true, changing)
+		m := meterOf(t, aggregate.Series{Unit: units.Watt, Rule: rule})
+		times, values, slots := make([]acquire.Instant, 100), make([]float64, 100), make([]uint32, 100)
+		now := benchStart
+		closed := make([]aggregate.Period, 0, 2000)
+		total := 0
+		require.Zero(t, testing.AllocsPerRun(50, func() {
+			closed = bank.AppendPeriods(closed[:0], batch)
+			later(batch.Samples, 600e9)
+			for i := range times {
+				now += 1e9
+				times[i], values[i], slots[i] = now+5e9, float64(i%7)-1, uint32(i)
+			}
+			now += 500e9
+			closed, _ = bank.PushColumns(closed, slots, times, values, nil)
+			closed, _ = m.PushColumns(closed, times, values, nil)
+			closed, _ = m.PushRegular(closed, now+1e9, time.Second, values)
+			now += 110e9
+			closed = m.Push(closed, now, 1, acquire.Good)
+			closed = m.Tick(closed, now)
+			closed, _ = bank.Tick(closed, now)
+			total += len(closed)
+		}))
+		require.Greater(t, total, 1000)
+		closed = bank.Flush(closed)
+	}
+}
+
+func TestNewPlanNamesEveryFault(t *testing.T) {
+	_, err := aggregate.NewPlan(aggregate.Series{
+		Unit: units.Volt, Rule: 9, MaxGap: -1, Registers: aggregate.Registers{Modulus: 1}, Demand: aggregate.Block(7 * time.Minute),
+		Multiplier: aggregate.Ratio{Num: 1},
+	})
+	require.EqualError(t, err, ""+
+		"aggregate: series: demand interval 7m0s does not divide 24 h\n"+
+		"aggregate: series: longest gap -1ns is negative\n"+
+		"aggregate: series: unknown rule 9\n"+
+		"aggregate: series: multiplier 1/0 is no ratio above 0\n"+
+		"aggregate: series: registers: modulus 1 leaves no room to count\n"+
+		"aggregate: series: unit V is neither power nor energy, active or reactive")
+}
+
+func TestNewBankNamesEveryFault(t *testing.T) {
+	catalog := acquire.NewCatalog()
+	id, err := catalog.Define(acquire.Point{Name: "P", Unit: units.Kilowatt, Kind: acquire.KindText, Role: acquire.State})
+	require.NoError(t, err)
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Watt})
+	require.NoError(t, err)
+	_, err = aggregate.NewBank(plan, catalog, []acquire.PointID{id, 0, id, 7})
+	require.EqualError(t, err, ""+
+		"aggregate: bank: point \"P\" is in kW: want W\nis a state: want a gauge\nholds text: want a number\n"+
+		"aggregate: bank: point 1 feeds slots 0 and 2\n"+
+		"aggregate: bank: point \"P\" is in kW: want W\nis a state: want a gauge\nholds text: want a number\n"+
+		"aggregate: bank: point 7 is not in the catalog")
+	_, err = aggregate.NewBank(nil, nil, nil)
+	require.EqualError(t, err, "aggregate: bank: no plan\naggregate: bank: 0 series: want 1 to 2147483647")
+	_, err = aggregate.NewBank(plan, nil, []acquire.PointID{1 << 31})
+	require.Error(t, err)
+	_, ok := (&aggregate.Bank{}).Totals(0)
+	require.False(t, ok)
 }

@@ -33,7 +33,6 @@ const (
 const (
 	bankState byte = 'B' + iota
 	routerState
-	partialState
 )
 
 // codec writes a state or reads one back. Each type lists its fields once, for
@@ -179,9 +178,15 @@ func (g *gauge) fields(k *codec) {
 // fields lists what changes in a counter.
 func (c *counter) fields(k *codec) {
 	c.rest()
+	if c.doubtAt == 0 {
+		c.doubt, c.doubtQuality = int128{}, 0 // of one that is decided
+	}
 	c.channel.fields(k)
 	armed := c.limit != disarmed && c.limit == c.edge
 	k.bool(&armed)
+	if !armed {
+		c.count = 0 // which push left
+	}
 	word(k, &c.count)
 	word(k, &c.samples)
 	k.instant(&c.moved)

@@ -99,13 +99,8 @@ func (b *Bank) pushColumns(dst []Period, slot uint32, times []acquire.Instant, v
 }
 
 func (b *Bank) pushRegular(dst []Period, slot uint32, start acquire.Instant, step time.Duration, values []float64) ([]Period, error) {
-	switch {
-	case len(values) == 0:
-		return dst, nil
-	case step <= 0:
-		return dst, fmt.Errorf("aggregate: step %v of a regular column is not positive", step)
-	case start < soonest, start > latest, int64(latest-start)/int64(step) < int64(len(values)-1):
-		return dst, errors.New("aggregate: regular column leaves the range of times")
+	if err := checkRegular(start, step, len(values)); err != nil {
+		return dst, err
 	}
 	t := start
 	for i := 0; i < len(values); {
@@ -122,6 +117,17 @@ func (b *Bank) pushRegular(dst []Period, slot uint32, start acquire.Instant, ste
 		t += acquire.Instant(step)
 	}
 	return dst, nil
+}
+
+// checkRegular returns an error unless n times from start on are in range.
+func checkRegular(start acquire.Instant, step time.Duration, n int) error {
+	switch {
+	case step <= 0:
+		return fmt.Errorf("aggregate: step %v of a regular column is not positive", step)
+	case n > 0 && (start < soonest || start > latest || int64(latest-start)/int64(step) < int64(n-1)):
+		return errors.New("aggregate: regular column leaves the range of times")
+	}
+	return nil
 }
 
 // allPlain reports whether all qualities are those of common samples.

@@ -3,6 +3,7 @@ package aggregate_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -101,6 +102,8 @@ func checkColumns(t *testing.T, data []byte) {
 	require.NoError(t, err)
 	random := rand.New(rand.NewPCG(5, uint64(len(data))))
 	var want, got, banked []aggregate.Period
+	var shards []*aggregate.Shard
+	var newest acquire.Instant
 	for from := 0; from < len(h.values); {
 		to := min(len(h.values), from+1+random.IntN(2000))
 		times, values, qualities := h.times[from:to], h.values[from:to], []acquire.Quality(nil)
@@ -124,20 +127,51 @@ func checkColumns(t *testing.T, data []byte) {
 		require.NoError(t, err)
 		banked, err = bank.PushColumns(banked, slots, times, values, qualities)
 		require.NoError(t, err)
+		if times[0] > newest {
+			shard, err := aggregate.NewShard(plan)
+			require.NoError(t, err)
+			shards = append(shards, shard)
+		}
+		newest = max(newest, slices.Max(times))
+		if regular {
+			err = shards[len(shards)-1].PushRegular(times[0], h.step, values)
+		} else {
+			err = shards[len(shards)-1].PushColumns(times, values, qualities)
+		}
+		require.NoError(t, err)
 		from = to
 	}
-	want, got, banked = one.Flush(want), all.Flush(got), bank.Flush(banked)
-	require.Equal(t, len(want), len(got))
-	for i := range want {
-		require.True(t, want[i] == got[i], "want %+v, not %+v", want[i], got[i])
+	merged, err := aggregate.NewBank(plan, nil, make([]acquire.PointID, 3))
+	require.NoError(t, err)
+	var grafted []aggregate.Period
+	for _, shard := range shards {
+		grafted, err = merged.Merge(grafted, 2, shard)
+		require.NoError(t, err)
 	}
+	grafted = merged.Flush(grafted)
+	want, got, banked = one.Flush(want), all.Flush(got), bank.Flush(banked)
+	samePeriods(t, want, got)
 	require.Equal(t, one.Totals(), all.Totals())
 	for i := range want {
 		want[i].Slot = 2
-		require.True(t, want[i] == banked[i], "want %+v, not %+v", want[i], banked[i])
 	}
+	samePeriods(t, want, banked)
+	samePeriods(t, want, grafted)
 	totals, _ := bank.Totals(2)
 	require.Equal(t, one.Totals(), totals)
+}
+
+// samePeriods is require.Equal, in less time and print.
+func samePeriods(t testing.TB, want, got []aggregate.Period) {
+	t.Helper()
+	for i := range min(len(want), len(got)) {
+		if want[i] != got[i] {
+			t.Fatalf("period %d: want %+v, not %+v", i, want[i], got[i])
+		}
+	}
+	if len(want) != len(got) {
+		t.Fatalf("want %d periods, not %d", len(want), len(got))
+	}
 }
 
 func TestColumnsEqualSamples(t *testing.T) {

@@ -38,6 +38,9 @@ type desk struct {
 	slot uint32
 	why  Flags // what closes periods that are not decided
 	out  []Period
+
+	journaling bool // what the desk is told is kept in journal, for a Shard
+	journal    []entry
 }
 
 // admit reports whether a sample at t can be taken, and opens the series with the
@@ -79,21 +82,43 @@ func (d *desk) after(edge acquire.Instant) acquire.Instant { return d.endOf(edge
 
 // book closes the period that ends at c.edge, and all before it.
 func (d *desk) book(c *channel) {
+	if d.journaling {
+		d.journal = append(d.journal, entry{kind: booked, tally: c.tally, end: c.edge, flag: c.flags})
+		if c.flags == grafted && c.tally.isZero() {
+			return // nothing is in it that is known here
+		}
+	}
 	d.pass(c.edge - 1)
 	d.close(&c.tally, c.flags)
 }
 
-// note remembers that a reading was refused in the period that ends at end.
-func (d *desk) note(end acquire.Instant, _ Flags) bool {
+// note takes note of a reading that was refused, which is all that is noted.
+func (d *desk) note(end acquire.Instant, flags Flags) bool {
+	if d.journaling {
+		d.journal = append(d.journal, entry{kind: noted, end: end, flag: flags})
+	}
+	d.refuse(end)
+	return true
+}
+
+// refuse remembers that a reading was refused in the period that ends at end.
+func (d *desk) refuse(end acquire.Instant) {
 	if n := max(0, (end-d.rec.end)/d.plan.interval); n < 64 {
 		d.rec.refused |= 1 << n
 	} else {
 		d.rec.far = end
 	}
-	return true
 }
 
 func (d *desk) events() *Counts { return &d.rec.counts }
+
+// passOver is pass on behalf of a channel that has left all these periods.
+func (d *desk) passOver(until acquire.Instant) {
+	if d.journaling {
+		d.journal = append(d.journal, entry{kind: passedOver, end: until})
+	}
+	d.pass(until)
+}
 
 // pass closes the periods that end at or before until, in which nothing was
 // booked.
@@ -105,7 +130,7 @@ func (d *desk) pass(until acquire.Instant) {
 			if rec.far = 0; far-rec.end >= 64*d.plan.interval {
 				stop = min(until, far-64*d.plan.interval)
 			}
-			d.note(far, BadReading)
+			d.refuse(far)
 		}
 		if rec.silent >= silentBlocks && rec.refused == 0 {
 			n := (stop-rec.end)/d.plan.interval + 1
@@ -196,7 +221,7 @@ func (d *desk) closeGauge(g *gauge, end acquire.Instant, settled bool) {
 		g.leave(d, end, settled)
 		g.arm()
 	}
-	d.pass(end)
+	d.passOver(end)
 }
 
 // settleCounter closes the periods of c that are decided.
@@ -213,7 +238,7 @@ func (d *desk) closeCounter(c *counter, end acquire.Instant) {
 	if c.edge <= end {
 		c.turn(d)
 	}
-	d.pass(end)
+	d.passOver(end)
 }
 
 // takeGauge takes a sample that is not a common one.
