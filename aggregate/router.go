@@ -81,6 +81,7 @@ type Router struct {
 	earliest acquire.Instant // no meter has a block that ends before this
 	moved    bool            // some meter began or closed a block since earliest was found
 	behind   bool            // a watermark has closed less than it could
+	identity uint64          // fingerprint of the configuration
 
 	received acquire.Instant // of the batch in progress; 0 = not known
 	maxAhead acquire.Instant // the smallest of all meters
@@ -115,6 +116,7 @@ func NewRouter(c *acquire.Catalog, meters ...Metering) (*Router, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	r.identity = fingerprint("router", meters, r.gaugeOrigins, r.counterOrigins)
 	return r, nil
 }
 

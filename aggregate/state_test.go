@@ -1,6 +1,7 @@
 package aggregate_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"math/rand/v2"
@@ -69,6 +70,85 @@ func FuzzRestored(f *testing.F) {
 		f.Add(randomBytes(random, 600))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkRestored(t, data[:min(len(data), 1000)]) })
+}
+
+// So does a Router, its intervals included.
+func checkRouterRestored(t *testing.T, data []byte) {
+	t.Helper()
+	s, catalog := write(&dice{data: data})
+	want, wantTotals := play(t, s, catalog, func() bool { return true })
+	all := make([]acquire.PointID, channelCount)
+	for i := range all {
+		all[i] = acquire.PointID(i + 1)
+	}
+	r, err := aggregate.NewRouter(catalog, s.metering)
+	require.NoError(t, err)
+	var got []aggregate.Interval
+	for _, e := range s.events {
+		b := acquire.Batch{Watermark: e.mark, Points: all}
+		if e.channel >= 0 {
+			b = acquire.Batch{Samples: []acquire.Sample{e.sample}}
+		}
+		got = r.AppendIntervals(got, &b)
+		state, err := r.MarshalBinary()
+		require.NoError(t, err)
+		r, err = aggregate.NewRouter(catalog, s.metering)
+		require.NoError(t, err)
+		require.NoError(t, r.UnmarshalBinary(state))
+		again, err := r.MarshalBinary()
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(state, again))
+	}
+	got = r.Flush(got)
+	require.Equal(t, len(want), len(got))
+	for i := range want {
+		require.True(t, want[i] == got[i], "want %v, not %v", want[i], got[i])
+	}
+	totals, _ := r.Totals("m")
+	require.Equal(t, wantTotals, totals)
+}
+
+func TestRouterKilledAndRestoredAtEverySample(t *testing.T) {
+	random := rand.New(rand.NewPCG(55, 56))
+	for range 100 {
+		checkRouterRestored(t, randomBytes(random, 1200))
+	}
+}
+
+// Whatever a state of a Router holds, it is refused, or what goes on with it does
+// not panic.
+func FuzzHostileRouterState(f *testing.F) {
+	random := rand.New(rand.NewPCG(57, 58))
+	for range 6 {
+		data := randomBytes(random, 400)
+		s, catalog := write(&dice{data: data})
+		r, err := aggregate.NewRouter(catalog, s.metering)
+		require.NoError(f, err)
+		for _, e := range s.events {
+			if e.channel >= 0 {
+				r.Observe(&acquire.Batch{Samples: []acquire.Sample{e.sample}})
+			}
+		}
+		state, err := r.MarshalBinary()
+		require.NoError(f, err)
+		f.Add(data, state)
+	}
+	f.Fuzz(func(t *testing.T, data, state []byte) {
+		s, catalog := write(&dice{data: data[:min(len(data), 400)]})
+		r, err := aggregate.NewRouter(catalog, s.metering)
+		require.NoError(t, err)
+		if r.UnmarshalBinary(seal(state)) != nil {
+			return
+		}
+		for _, e := range s.events {
+			b := acquire.Batch{Watermark: e.mark, Points: []acquire.PointID{1, 2, 3, 4, 5, 6}}
+			if e.channel >= 0 {
+				b = acquire.Batch{Samples: []acquire.Sample{e.sample}}
+			}
+			r.Observe(&b)
+		}
+		r.Flush(nil)
+	})
 }
 
 // seal mends the checksum of a state.
