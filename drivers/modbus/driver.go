@@ -18,10 +18,25 @@ import (
 //	modbus://HOST[:PORT]/UNIT?point=NAME,ADDRESS,TYPE[,KEY=VALUE...]&point=...
 //
 // where ADDRESS is coil:N, discrete:N, holding:N or input:N, counted from 0, and
-// TYPE a type's name such as float32. The keys of a point are unit (a symbol
-// such as kWh), role (gauge, counter, state), order (ABCD, CDAB, BADC, DCBA, with
-// +halves for 64 bits) and scale (a ratio such as 1/10). No spaces surround the
-// commas. Further parameters are name, interval, timeout, connect_timeout,
+// TYPE a type's name such as float32. The keys of a point are
+//
+//	unit=kWh                   symbol
+//	role=counter               gauge, counter, state
+//	order=CDAB                 ABCD, CDAB, BADC, DCBA, with +halves for 64 bits
+//	scale=1/10                 ratio, or decimal number
+//	scale_at=holding:40106     register with the power of ten
+//	length=8                   registers of a text, bits of a number
+//	bits=4-7                   part of a register; bits=3 for one bit
+//	na=0x8000                  sentinel, or range: na=0x7fff0000-0x7fffffff
+//	sunspec                    the sentinels of SunSpec
+//	name=2:running             what a number stands for
+//	layout=YYMMDDhhmmss        bytes of a clock
+//	epoch=2000-01-01T00:00:00Z what a clock counts from
+//	zone=Europe/Berlin         what a clock shows
+//	interval=1m                time from reading to reading
+//
+// as the fields of Point; na and name may be given several times. No spaces surround
+// the commas, and none may be in a name. Further parameters are name, interval, timeout, connect_timeout,
 // max_timeouts, max_registers, max_bits and max_gap, as the fields of Config.
 //
 // The zero value is ready to use and safe for concurrent use.
@@ -120,31 +135,112 @@ func parsePoint(text string) (Point, error) {
 	if p.At, ok = parseAddress(fields[1]); !ok {
 		fault("malformed address %q", fields[1])
 	}
-	if t := slices.Index(typeNames[:], fields[2]); t > 0 {
-		p.Type = Type(t)
-	} else {
+	if p.Type, ok = parseType(fields[2]); !ok {
 		fault("unknown type %q", fields[2])
 	}
+	given := make(map[string]bool)
 	for _, field := range fields[3:] {
 		key, value, _ := strings.Cut(field, "=")
-		var err error
-		switch key {
-		case "unit":
-			p.Unit, err = units.Parse(value)
-		case "scale":
-			p.Scale, err = units.ParseScale(value)
-		case "order":
-			p.Order, err = parseOrder(value)
-		case "role":
-			p.Role, err = parseRole(value)
-		default:
-			err = fmt.Errorf("unknown key %q", key)
+		if given[key] && key != "na" && key != "name" {
+			fault("%s is given twice", key)
 		}
-		if err != nil {
+		given[key] = true
+		if err := p.set(key, value); err != nil {
 			fault("%w", err)
 		}
 	}
 	return p, errors.Join(faults...)
+}
+
+// set sets the field of p that key stands for.
+func (p *Point) set(key, value string) (err error) {
+	ok := true
+	switch key {
+	case "unit":
+		p.Unit, err = units.Parse(value)
+	case "role":
+		p.Role, err = parseRole(value)
+	case "order":
+		p.Order, err = parseOrder(value)
+	case "scale":
+		p.Scale, err = units.ParseScale(value)
+	case "scale_at":
+		p.ScaleAt, ok = parseAddress(value)
+	case "length":
+		p.Length, err = strconv.Atoi(value)
+		ok = p.Length > 0
+	case "bits":
+		p.Bits, ok = parseBits(value)
+	case "na":
+		var s Sentinel
+		s, ok = parseSentinel(value)
+		p.Sentinels = append(p.Sentinels, s)
+	case "sunspec":
+		p.SunSpec, ok = true, value == ""
+	case "name":
+		number, name, _ := strings.Cut(value, ":")
+		var n int64
+		n, err = strconv.ParseInt(number, 0, 64)
+		if p.Names == nil {
+			p.Names = make(map[int64]string)
+		}
+		_, given := p.Names[n]
+		p.Names[n], ok = name, name != "" && !given
+	case "layout":
+		p.Layout = value
+	case "epoch":
+		p.Epoch, err = time.Parse(time.RFC3339, value)
+	case "zone":
+		p.Zone, err = time.LoadLocation(value)
+	case "interval":
+		p.Interval, err = time.ParseDuration(value)
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) || err == nil && !ok {
+		return fmt.Errorf("malformed %s %q", key, value)
+	}
+	return err
+}
+
+func parseType(text string) (Type, bool) {
+	for t := range shapes {
+		if t > 0 && shapes[t].name == text {
+			return Type(t), true
+		}
+	}
+	return 0, false
+}
+
+// parseBits reads what Bits.String wrote, but for "all".
+func parseBits(text string) (Bits, bool) {
+	first, last, ok := strings.Cut(text, "-")
+	if !ok {
+		last = first
+	}
+	low, lowErr := strconv.ParseUint(first, 10, 6)
+	high, highErr := strconv.ParseUint(last, 10, 6)
+	if lowErr != nil || highErr != nil || high < low {
+		return Bits{}, false
+	}
+	return Bits{uint8(low), uint8(high - low + 1)}, true
+}
+
+// parseSentinel reads what Sentinel.String wrote, and decimal numbers.
+func parseSentinel(text string) (Sentinel, bool) {
+	first, last, ok := strings.Cut(text, "-")
+	if !ok {
+		last = first
+	}
+	from, fromErr := strconv.ParseUint(first, 0, 64)
+	to, toErr := strconv.ParseUint(last, 0, 64)
+	if fromErr != nil || toErr != nil || to < from {
+		return Sentinel{}, false
+	}
+	if to == from {
+		to = 0
+	}
+	return Sentinel{from, to}, true
 }
 
 func parseAddress(text string) (Address, bool) {
@@ -168,7 +264,7 @@ func parseAddress(text string) (Address, bool) {
 
 func parseOrder(text string) (Order, error) {
 	text = strings.ReplaceAll(text, " ", "+") // what a plus sign in a query stands for
-	for o := range LowWordFirst | LowByteFirst | SwapHalves + 1 {
+	for o := range maxOrder + 1 {
 		if o.String() == text {
 			return o, nil
 		}

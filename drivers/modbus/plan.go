@@ -63,7 +63,10 @@ type member struct {
 	every int // polls from one reading to the next
 }
 
-func (m member) end() int { return int(m.point.At.offset) + m.point.span() }
+// at returns the first address of m, and end the one after its last: its scale
+// register may lie before its value, or behind.
+func (m member) at() Address { return Address{m.point.At.table, uint16(m.point.start())} }
+func (m member) end() int    { return m.point.start() + m.point.span() }
 
 // terms are what requests cost and what the device bears.
 type terms struct {
@@ -122,7 +125,7 @@ func plan(members []member, t terms) []*block {
 	var blocks []*block
 	members = slices.Clone(members)
 	members = slices.DeleteFunc(members, func(m member) bool {
-		alone := t.blocked(m.point.At.table, int(m.point.At.offset), m.end())
+		alone := t.blocked(m.point.At.table, m.point.start(), m.end())
 		if alone {
 			blocks = append(blocks, newBlock([]member{m}, &t))
 		}
@@ -132,7 +135,7 @@ func plan(members []member, t terms) []*block {
 		return cmp.Or(
 			cmp.Compare(a.every, b.every),
 			cmp.Compare(a.point.At.table, b.point.At.table),
-			cmp.Compare(a.point.At.offset, b.point.At.offset),
+			cmp.Compare(a.point.start(), b.point.start()),
 			cmp.Compare(b.end(), a.end()),
 		)
 	})
@@ -176,7 +179,7 @@ type group struct {
 
 // take adds a member, and reports false if no block with it, or with more, can be.
 func (g *group) take(m member, t *terms) bool {
-	at := m.point.At
+	at := m.at()
 	if g.size == 0 {
 		*g = group{at, m.end(), m.every, 1}
 		return true
@@ -218,7 +221,7 @@ func newBlock(members []member, t *terms) *block {
 	b.decoders = make([]decoder, len(members))
 	for i, m := range members {
 		d := newDecoder(m.id, m.point)
-		d.offset = int(m.point.At.offset - at.offset)
+		d.offset = int(m.point.At.offset - at.offset) // of the value itself
 		if !at.table.bits() {
 			d.offset *= 2
 		}
@@ -243,10 +246,10 @@ func (b *block) bytes() int {
 func (b *block) halve() (low, high []member, between Range, ok bool) {
 	end, at, widest, middle := 0, -1, 0, int(b.at.offset)+b.count/2
 	for i, m := range b.members {
-		start := int(m.point.At.offset)
+		start := m.point.start()
 		if i > 0 && start >= end {
 			gap := start - end
-			nearer := at >= 0 && abs(start-middle) < abs(int(b.members[at].point.At.offset)-middle)
+			nearer := at >= 0 && abs(start-middle) < abs(b.members[at].point.start()-middle)
 			if at < 0 || gap > widest || gap == widest && nearer {
 				at, widest = i, gap
 				between = Range{Address{b.at.table, uint16(end)}, gap}
@@ -269,6 +272,6 @@ func (b *block) span() Range {
 	for _, m := range b.members {
 		end = max(end, m.end())
 	}
-	at := b.members[0].point.At
+	at := b.members[0].at()
 	return Range{at, end - int(at.offset)}
 }

@@ -34,8 +34,8 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		"MaxRegisters of 126", "MaxBits of 2001", "MaxTimeouts of -1",
 		`point "a": no address`, `point "b": no type`, `point "c": type float32 cannot be read from coils`,
 		`point "d": type float64 at input 65533 ends beyond address 65535`, `point "d" is given twice`,
-		`point "d": order ABCD+halves is for values of 64 bits, not float32`,
-		`point "e": unknown type 99`, `point "e": unknown order 99`, `point "f": a bool has no scale`, "point at coil 1 has no name",
+		`point "d": order ABCD+halves is for values of four registers, not float32`,
+		`point "e": unknown type 99`, `point "e": unknown order 99`, `point "f": type bool has no scale`, "point at coil 1 has no name",
 	} {
 		assert.ErrorContains(t, err, want)
 	}
