@@ -82,9 +82,10 @@ const (
 	Lossy                        // a source lost samples of power before one of this interval; registers make up for theirs
 	Silence                      // stands for many silent blocks, not one
 	Swapped                      // a meter or its multiplier was changed, as Router.Swap was told
+	Revised                      // handed out before, and different now: stands for all of that time; see Reviser
 )
 
-var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence", "swapped"}
+var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence", "swapped", "revised"}
 
 // Has reports whether all of the flags g are set.
 func (f Flags) Has(g Flags) bool { return f&g == g }
@@ -144,6 +145,7 @@ type Interval struct {
 	ReactivePower     ReactiveAccount // reactive power, integrated here
 	ReactiveRegisters ReactiveAccount // differences of the reactive energy registers
 	Flags             Flags           // what the numbers do not tell
+	Revision          uint32          // how often the time was handed out before; 0 = for the first time
 
 	channels channels
 	carried  channels // those of Carried
