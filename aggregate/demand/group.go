@@ -35,7 +35,8 @@ type GroupConfig struct {
 // Group finds coincident demand: what each member of a group took in the window in
 // which the reference, or the sum of the group, had its peak. It is fed with the
 // windows of the Registers of its members, one Register each, of one
-// configuration. Make it with NewGroup; it allocates nothing after that.
+// configuration. Make it with NewGroup; it allocates nothing after that. The zero
+// value has no members and rejects every window.
 //
 // A window is decided when every member has given its own or a later one. A
 // member that has given none, or one without a demand, is missing, and never taken

@@ -64,8 +64,8 @@ func NewRatchet(config RatchetConfig) (Ratchet, error) {
 // MonthPeak is the peak of one month. The zero value is a month without one:
 // nothing was measured, or nobody knows.
 type MonthPeak struct {
-	Power units.Watts
-	Known bool
+	Power units.Watts // largest demand of the month, not negative
+	Known bool        // false: Power says nothing
 }
 
 // Basis says where a billing demand comes from.
@@ -93,7 +93,7 @@ func (b Basis) String() string {
 
 // Billed is a billing demand and where it comes from.
 type Billed struct {
-	Demand  units.Watts
+	Demand  units.Watts // what the month is billed for
 	Basis   Basis // of equal ones the minimum, then the actual peak, then the latest of the earlier ones
 	Back    int   // how many months ago the peak was; 0 = this month, or the contract
 	Unknown int   // months that count and have no known peak: the demand may be too low

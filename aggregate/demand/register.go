@@ -10,7 +10,8 @@ import (
 // Register is the demand register of one quantity of one meter, on the model of
 // COSEM interface class 5 (IEC 62056-6-2): a window of Subintervals sub-intervals,
 // renewed at the end of each. It is fed with the closed intervals of the meter in
-// the order of time. Make it with NewRegister; it allocates nothing after that.
+// the order of time. Make it with NewRegister; it allocates nothing after that. The
+// zero value rejects every block.
 //
 // A Register belongs to one goroutine at a time.
 type Register struct {
@@ -147,7 +148,7 @@ func (r *Register) Observe(iv *aggregate.Interval) []Window {
 func (r *Register) ObserveBlock(b *Block) []Window {
 	r.out = r.out[:0]
 	switch {
-	case !b.valid():
+	case !b.valid() || r.step == 0:
 		r.counts.Rejected++
 		return nil
 	case r.started && b.Start < r.known:

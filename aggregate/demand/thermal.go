@@ -43,8 +43,8 @@ type ThermalConfig struct {
 //
 // Demand here is a float64: a response has no exact energy behind it. Thermal
 // takes one direction, its peak being the largest value; give it the negative
-// power for the other. Make it with NewThermal. It belongs to one goroutine at a
-// time and allocates nothing.
+// power for the other. Make it with NewThermal; the zero value rejects every
+// sample. It belongs to one goroutine at a time and allocates nothing.
 type Thermal struct {
 	config ThermalConfig
 	rate   float64 // 1/tau in 1/ns
@@ -78,7 +78,7 @@ type ThermalCounts struct {
 // ThermalPeak is the largest thermal demand and when it was reached. The zero
 // value is no peak.
 type ThermalPeak struct {
-	Power units.Watts
+	Power units.Watts     // largest demand
 	At    acquire.Instant // 0 = no peak
 }
 
@@ -125,7 +125,7 @@ func (t *Thermal) Counts() ThermalCounts { return t.counts }
 // of bad quality, a NaN or anything beyond 1 PW ends what is known. An uncertain
 // one counts.
 func (t *Thermal) Observe(at acquire.Instant, power units.Watts, quality acquire.Quality) (units.Watts, bool) {
-	if !inHorizon(at) || t.at != 0 && at <= t.at {
+	if !inHorizon(at) || t.at != 0 && at <= t.at || t.rate == 0 {
 		t.counts.Rejected++
 		return t.Demand()
 	}
