@@ -181,6 +181,9 @@ func (c *counter) fields(k *codec) {
 	if c.doubtAt == 0 {
 		c.doubt, c.doubtQuality = int128{}, 0 // of one that is decided
 	}
+	if c.maxPower == 0 {
+		c.moved = 0 // without it nobody asks
+	}
 	c.channel.fields(k)
 	armed := c.limit != disarmed && c.limit == c.edge
 	k.bool(&armed)
