@@ -60,11 +60,12 @@ type doubt struct {
 	failed int       // how often it gave none, and answered another request later
 }
 
-// The patience with a unit: how many echoes in a row are asked for before the
-// grace time decides, of a unit that has given one before; and how often one that
-// has not may fail to, before it is asked for no more.
+// The patience with a unit: how many echoes in a row are asked for, of a unit that
+// has given one before, until the grace time decides, as another device may have
+// taken its place; and how often one that has not may fail to, before it is asked
+// for no more.
 const (
-	maxEchoes = 8
+	maxEchoes = 64
 	maxFailed = 2
 )
 
@@ -395,10 +396,7 @@ func (l *link) answers(c *caller, request, frame []byte) bool {
 		return true // damaged: whose it is does not show
 	}
 	_, asked, _, _ := l.framing.peek(request)
-	if d := l.bus.doubt(unit); function&^exceptionBit == diagnostics && !d.gives {
-		d.gives = true
-		l.bus.setDoubt(unit, d)
-	}
+	l.learn(frame)
 	switch {
 	case unit != c.unit:
 		return false
@@ -461,7 +459,7 @@ func (l *link) settle(ctx context.Context, c *caller, timeout time.Duration) err
 	}
 	limit := time.Now().Add(timeout)
 	for quiet := max(minSilence, l.gap); ; {
-		l.start, l.end, l.stale = 0, 0, 0
+		l.drop(c)
 		if err := c.arm(ctx, l, time.Now().Add(quiet)); err != nil {
 			if ctx.Err() == nil {
 				err = l.fail(err)
@@ -478,13 +476,44 @@ func (l *link) settle(ctx context.Context, c *caller, timeout time.Duration) err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			l.noisy = false
+			l.start, l.end, l.stale, l.noisy = 0, 0, 0, false // what is left is part of a frame
 			return nil
 		case errors.Is(err, io.EOF):
 			return l.fail(errGone)
 		default:
 			return l.fail(err)
 		}
+	}
+}
+
+// drop takes all that has come out of the buffer. Frames among it are late, and may
+// yet teach something.
+func (l *link) drop(c *caller) {
+	for {
+		frame, _, err := l.next()
+		if err != nil {
+			l.start = l.end
+		}
+		if frame == nil {
+			break
+		}
+		c.counts.late++
+		l.learn(frame)
+		if l.trace.Received != nil {
+			l.trace.Received(frame)
+		}
+	}
+	if l.noisy && l.end == len(l.buf) {
+		l.start = l.end
+	}
+}
+
+// learn takes note of a unit that gives echoes.
+func (l *link) learn(frame []byte) {
+	unit, function, _, ok := l.framing.peek(frame)
+	if d := l.bus.doubt(unit); ok && function&^exceptionBit == diagnostics && !d.gives {
+		d.gives = true
+		l.bus.setDoubt(unit, d)
 	}
 }
 
