@@ -198,19 +198,33 @@ func (p Price) CostRat(amount *big.Rat, u Unit, r Rounding) (Money, error) {
 	if cost == nil {
 		return Money{}, fmt.Errorf("units: cost of an amount in %v: %w", u, ErrRange)
 	}
-	cost.Mul(cost, p.Rat())
-	minor := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(p.currency.MinorDigits())), nil)
-	rounded := r.round(cost.Mul(cost, new(big.Rat).SetInt(minor)))
-	if !rounded.IsInt64() {
-		return Money{}, fmt.Errorf("units: cost in %v: %w", p.currency, ErrRange)
-	}
-	return Money{rounded.Int64(), p.currency}, nil
+	return NewMoney(cost.Mul(cost, p.Rat()), p.currency, r)
 }
 
 // Money is a sum in a currency.
 type Money struct {
 	Minor    int64    // in minor units: 1234 cents are 12.34 EUR
 	Currency Currency // says what the minor unit is
+}
+
+// NewMoney returns the exact sum, in units of the currency, rounded once to the
+// minor unit. It does not change sum, which is not nil. The error joins a c that
+// is no currency, which wraps [ErrCurrency], and a sum beyond int64, which wraps
+// [ErrRange].
+func NewMoney(sum *big.Rat, c Currency, r Rounding) (Money, error) {
+	var faults []error
+	if !c.Valid() {
+		faults = append(faults, fmt.Errorf("units: money: %w", ErrCurrency))
+	}
+	minor := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(c.MinorDigits())), nil)
+	rounded := r.round(new(big.Rat).Mul(sum, new(big.Rat).SetInt(minor)))
+	if !rounded.IsInt64() {
+		faults = append(faults, fmt.Errorf("units: money in %v: %w", c, ErrRange))
+	}
+	if len(faults) > 0 {
+		return Money{}, errors.Join(faults...)
+	}
+	return Money{rounded.Int64(), c}, nil
 }
 
 // String returns "12.34 EUR", with the decimal places that the currency has.
@@ -229,7 +243,7 @@ func (m Money) String() string {
 	return digits + " " + m.Currency.String()
 }
 
-// Rounding says which way a cost goes that is no whole number of minor units. The
+// Rounding says which way a sum goes that is no whole number of minor units. The
 // zero value is HalfEven.
 type Rounding uint8
 
@@ -241,9 +255,12 @@ const (
 	AwayFromZero                     // any part below the minor unit counts as a whole
 )
 
+// Valid reports whether r is one of the ways to round.
+func (r Rounding) Valid() bool { return r <= AwayFromZero }
+
 // String names the rounding, "half even".
 func (r Rounding) String() string {
-	if r <= AwayFromZero {
+	if r.Valid() {
 		return [...]string{"half even", "half away from zero", "toward zero", "away from zero"}[r]
 	}
 	return "Rounding(" + strconv.Itoa(int(r)) + ")"

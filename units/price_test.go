@@ -162,6 +162,25 @@ func TestCostRatOfACounter(t *testing.T) {
 	assert.Equal(t, "672096", sum.RatString(), "unchanged")
 }
 
+func TestNewMoney(t *testing.T) {
+	eur := units.Currency{'E', 'U', 'R'}
+	sum := big.NewRat(-12345, 1000)
+	got, err := units.NewMoney(sum, eur, units.HalfAwayFromZero)
+	require.NoError(t, err)
+	assert.Equal(t, units.Money{Minor: -1235, Currency: eur}, got)
+	assert.Equal(t, "-2469/200", sum.RatString(), "unchanged")
+	got, err = units.NewMoney(big.NewRat(math.MaxInt64, 100), eur, units.HalfEven)
+	require.NoError(t, err)
+	assert.Equal(t, int64(math.MaxInt64), got.Minor)
+	_, err = units.NewMoney(big.NewRat(math.MaxInt64, 99), eur, units.HalfEven)
+	assert.ErrorIs(t, err, units.ErrRange)
+	_, err = units.NewMoney(big.NewRat(math.MaxInt64, 1), units.Currency{'E'}, units.HalfEven)
+	assert.ErrorIs(t, err, units.ErrCurrency)
+	assert.ErrorIs(t, err, units.ErrRange)
+	assert.True(t, units.AwayFromZero.Valid())
+	assert.False(t, units.Rounding(9).Valid())
+}
+
 func TestCurrency(t *testing.T) {
 	for _, code := range []string{"", "EU", "EURO", "eur", "E1R", "€", "ÄÖÜ"} {
 		c, err := units.ParseCurrency(code)
