@@ -324,6 +324,9 @@ func (v *revised) insert(dst []Interval, s *acquire.Sample) []Interval {
 // after returns where in the log a sample at t goes, which is behind all of that
 // time.
 func (v *revised) after(t acquire.Instant) int {
+	if n := len(v.log); n == v.head || v.log[n-1].Time <= t {
+		return n
+	}
 	i, _ := slices.BinarySearchFunc(v.log[v.head:], t, func(s acquire.Sample, t acquire.Instant) int {
 		if s.Time <= t {
 			return -1
