@@ -113,7 +113,7 @@ func TestGroupAllocsNothing(t *testing.T) {
 }
 
 func TestSavingAllocsNothing(t *testing.T) {
-	states, _ := busy(t)
+	states := busy(t)
 	buffer := make([]byte, 0, 1<<14)
 	for _, s := range states {
 		require.Zero(t, testing.AllocsPerRun(10, func() { buffer, _ = s.AppendBinary(buffer[:0]) }), "%T", s)

@@ -94,9 +94,9 @@ func (b Basis) String() string {
 // Billed is a billing demand and where it comes from.
 type Billed struct {
 	Demand  units.Watts // what the month is billed for
-	Basis   Basis // of equal ones the minimum, then the actual peak, then the latest of the earlier ones
-	Back    int   // how many months ago the peak was; 0 = this month, or the contract
-	Unknown int   // months that count and have no known peak: the demand may be too low
+	Basis   Basis       // of equal ones the minimum, then the actual peak, then the latest of the earlier ones
+	Back    int         // how many months ago the peak was; 0 = this month, or the contract
+	Unknown int         // months that count and have no known peak: the demand may be too low
 }
 
 // Bill returns the billing demand of a month: the largest of the contract

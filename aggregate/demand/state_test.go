@@ -20,14 +20,10 @@ type state interface {
 }
 
 // busy are one of each kind with something of everything in it.
-func busy(t testing.TB) (states, empty []state) {
-	config := demand.Config{
-		Interval: time.Hour, Subintervals: 4, In: zone(t, "Australia/Lord_Howe"), Incomplete: demand.Elapsed,
-		Forgiveness: time.Minute, Highest: 3,
-	}
-	members := demand.GroupConfig{Members: []string{"a", "b"}}
-	f := &feeder{register(t, config), eight, 5 * time.Minute}
-	g := group(t, members)
+func busy(t testing.TB) (states []state) {
+	states = idle(t)
+	f := &feeder{states[0].(*demand.Register), eight, 5 * time.Minute}
+	g, th := states[1].(*demand.Group), states[2].(*demand.Thermal)
 	for i := range 40 {
 		for _, w := range f.active(int64(i%9)*100, 5*time.Minute-time.Duration(i%13/12)*time.Minute) {
 			g.Observe(0, w)
@@ -42,12 +38,23 @@ func busy(t testing.TB) (states, empty []state) {
 	}
 	f.PowerUp(f.at.Add(time.Minute))
 	f.full(100)
-	th := thermal(t, demand.ThermalConfig{})
 	th.PowerUp()
 	for i := range 40 {
 		th.Observe(eight.Add(time.Duration(i)*time.Second), 1000, acquire.Good)
 	}
-	return []state{f.Register, g, th}, []state{register(t, config), group(t, members), thermal(t, demand.ThermalConfig{})}
+	return states
+}
+
+// idle are one of each kind with nothing in it.
+func idle(t testing.TB) []state {
+	return []state{
+		register(t, demand.Config{
+			Interval: time.Hour, Subintervals: 4, In: zone(t, "Australia/Lord_Howe"), Incomplete: demand.Elapsed,
+			Forgiveness: time.Minute, Highest: 3,
+		}),
+		group(t, demand.GroupConfig{Members: []string{"a", "b"}}),
+		thermal(t, demand.ThermalConfig{}),
+	}
 }
 
 func save(t testing.TB, s state) []byte {
@@ -58,7 +65,7 @@ func save(t testing.TB, s state) []byte {
 }
 
 func TestStateRoundTrip(t *testing.T) {
-	states, empty := busy(t)
+	states, empty := busy(t), idle(t)
 	for i, s := range states {
 		data := save(t, s)
 		require.NoError(t, empty[i].UnmarshalBinary(data))
@@ -73,7 +80,7 @@ func TestStateRoundTrip(t *testing.T) {
 // refusal changes nothing.
 func TestStateAltered(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(15, 16))
-	states, empty := busy(t)
+	states, empty := busy(t), idle(t)
 	for i, s := range states {
 		data, before := save(t, s), save(t, empty[i])
 		for n := range data {
@@ -120,12 +127,11 @@ func TestStateOfAnotherConfiguration(t *testing.T) {
 }
 
 func FuzzUnmarshal(f *testing.F) {
-	states, _ := busy(f)
-	for _, s := range states {
+	for _, s := range busy(f) {
 		f.Add(save(f, s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, empty := busy(t)
+		empty := idle(t)
 		for _, s := range empty {
 			unmarshal(t, s, data)
 		}

@@ -28,7 +28,9 @@ type twin struct {
 	resets     uint64
 	causes     map[demand.Cause]acquire.Instant
 	judged     acquire.Instant // windows up to here are counted
-	rivals     []twinWindow    // of the present period
+	looked     acquire.Instant // start of the open sub-interval then
+	edges      map[acquire.Instant]bool
+	rivals     []twinWindow // of the present period
 	cumulative *big.Int
 }
 
@@ -54,7 +56,7 @@ type twinWindow struct {
 }
 
 func newTwin(config demand.Config) *twin {
-	return &twin{config: config, causes: map[demand.Cause]acquire.Instant{}, cumulative: new(big.Int)}
+	return &twin{config: config, causes: map[demand.Cause]acquire.Instant{}, edges: map[acquire.Instant]bool{}, cumulative: new(big.Int)}
 }
 
 func (w *twinWindow) rate() *big.Rat {
@@ -67,6 +69,15 @@ func (t *twin) step() time.Duration {
 
 // edge reports whether a sub-interval begins at a whole minute.
 func (t *twin) edge(at acquire.Instant) bool {
+	is, known := t.edges[at]
+	if !known {
+		is = t.isEdge(at)
+		t.edges[at] = is
+	}
+	return is
+}
+
+func (t *twin) isEdge(at acquire.Instant) bool {
 	location := t.config.In
 	if location == nil {
 		location = time.UTC
@@ -320,6 +331,14 @@ func root(p, q *big.Int) *big.Int {
 
 // judge counts the windows that ended since the last call.
 func (t *twin) judge() {
+	if t.start == 0 {
+		return
+	}
+	if open, _ := t.within(t.known); open == t.looked {
+		return
+	} else {
+		t.looked = open
+	}
 	for _, w := range t.windows() {
 		if w.end <= t.judged {
 			continue
