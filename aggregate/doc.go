@@ -32,6 +32,18 @@
 //     it. Where they do not, or are not known, the next reading decides: a lone bad
 //     reading books nothing, a new start books what OnReset says, by default
 //     nothing.
+//   - A meter swap, or a change of transformers, is told by Router.Swap and never
+//     guessed: energy before and after is exact.
+//   - A pulse output is a register whose counts have an exact PulseWeight, and a
+//     PulseMeter makes power of the time between pulses.
+//   - A value of HoldLeft is valid for Hold, MaxGap unless said otherwise.
+//   - A sample stamped more than MaxAhead after its arrival, one hour unless said
+//     otherwise, is refused: it would make all others late until then.
+//   - Late samples are counted and dropped. A Reorder before the Router waits for
+//     them for a bounded time; a Reviser in its place goes back, and hands out anew
+//     the intervals that they change.
+//   - Where a meter has registers and power, a Reconciler sets the two against each
+//     other, and shows a drift.
 //   - Demand is block demand of net energy; incomplete blocks have none and are
 //     never a peak, as dividing by the covered time overstates and by
 //     the whole understates. Of equal peaks the first counts.

@@ -184,12 +184,16 @@ func (r *Router) planSwap(p *swapped, ref ref, s *Swap) error {
 	if ref > 0 {
 		return nil
 	}
-	old := &r.counters[-ref-1]
 	if p.counter, err = newCounter(channel{}, p.conversion, p.registers); err != nil {
 		return err
 	}
+	return p.readings(&r.counters[-ref-1], s)
+}
+
+// readings checks the readings of s against the register before, and the one after.
+func (p *swapped) readings(old *counter, s *Swap) error {
+	var ok bool
 	if p.hasFinal = !s.Final.IsNone(); p.hasFinal {
-		var ok bool
 		if p.final, ok = old.conversion.number(s.Final); !ok || !old.counts(p.final) {
 			return fmt.Errorf("final reading %v is none", s.Final)
 		}
@@ -198,12 +202,43 @@ func (r *Router) planSwap(p *swapped, ref ref, s *Swap) error {
 		}
 	}
 	if p.hasInitial = !s.Initial.IsNone(); p.hasInitial {
-		var ok bool
-		if p.initial, ok = p.conversion.number(s.Initial); !ok || !p.counter.counts(p.initial) {
+		if p.initial, ok = p.counter.conversion.number(s.Initial); !ok || !p.counter.counts(p.initial) {
 			return fmt.Errorf("initial reading %v is none", s.Initial)
 		}
 	}
 	return nil
+}
+
+// Swap takes a change of the meter behind a slot of registers, as Router.Swap does,
+// and appends the periods that it closes to dst. Registers and Multiplier belong to
+// the plan and must be left as they are; Point is not looked at.
+func (b *Bank) Swap(dst []Period, slot uint32, s Swap) ([]Period, error) {
+	fault := func(err error) ([]Period, error) { return dst, fmt.Errorf("aggregate: swap: %w", err) }
+	switch {
+	case slot >= uint32(len(b.counters)):
+		return fault(fmt.Errorf("slot %d is no register", slot))
+	case s.At < soonest || s.At > latest:
+		return fault(errors.New("time is not known or out of range"))
+	case s.Registers != Registers{} || s.Multiplier != Ratio{}:
+		return fault(errors.New("registers and multiplier are those of the plan"))
+	}
+	c := &b.counters[slot]
+	c.rest()
+	if until := max(c.last, c.done); s.At < until {
+		return fault(fmt.Errorf("time %v is before %v, up to which slot %d is accounted for", s.At.Time(), until.Time(), slot))
+	}
+	d := b.at(slot, dst)
+	p := swapped{counter: d.plan.counter}
+	if err := p.readings(c, &s); err != nil {
+		d.drop()
+		return fault(err)
+	}
+	if !d.rec.open {
+		d.begin(&c.channel, s.At)
+	}
+	c.swap(d, s.At, &p)
+	d.settleCounter(c)
+	return d.drop(), nil
 }
 
 // swap ends the accounting of c at t and begins that of its successor.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/aggregate"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 func (b *bench) swap(channel int, seconds float64, s aggregate.Swap) []aggregate.Interval {
@@ -171,4 +172,51 @@ func TestRatio(t *testing.T) {
 	require.Equal(t, aggregate.Ratio{Num: 1, Den: 2}, got)
 	_, ok = aggregate.Ratio{Num: 1<<63 + 1, Den: 1}.Times(aggregate.Ratio{Num: 1<<63 + 3, Den: 1})
 	require.False(t, ok)
+}
+
+// A Bank does with a slot what a Router does with a meter of that one register.
+func TestBankSwap(t *testing.T) {
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.KilowattHour, Demand: aggregate.Block(time.Minute), Registers: aggregate.Registers{Modulus: 1000}})
+	require.NoError(t, err)
+	bank, err := aggregate.NewBank(plan, nil, []acquire.PointID{3})
+	require.NoError(t, err)
+	b := newBench(t, aggregate.Metering{Import: "m/EI", Demand: aggregate.Block(time.Minute), Registers: aggregate.Registers{Modulus: 1000}})
+	require.EqualValues(t, 3, b.all[imported])
+	random := rand.New(rand.NewPCG(2, 2))
+	var periods []aggregate.Period
+	var intervals []aggregate.Interval
+	at, kwh := 0.0, uint64(0)
+	for range 500 {
+		at += random.Float64() * 50
+		kwh = (kwh + random.Uint64N(20)) % 1000
+		if random.IntN(10) == 0 {
+			s := aggregate.Swap{At: b.at(at), Final: acquire.Uint64(kwh), Initial: acquire.Uint64(kwh / 2)}
+			kwh /= 2
+			intervals = append(intervals, b.swap(imported, at, s)...)
+			periods, err = bank.Swap(periods, 0, s)
+			require.NoError(t, err)
+			continue
+		}
+		sample := acquire.Sample{Time: b.at(at), Point: 3, Value: acquire.Uint64(kwh), Quality: acquire.Good}
+		intervals = append(intervals, b.router.Observe(&acquire.Batch{Samples: []acquire.Sample{sample}})...)
+		periods = bank.Push(periods, []acquire.Sample{sample})
+	}
+	intervals = b.router.Flush(intervals)
+	periods = bank.Flush(periods)
+	require.Len(t, periods, len(intervals))
+	for i := range periods {
+		require.Equal(t, intervals[i], periods[i].Interval("m"))
+	}
+	for want, s := range map[string]aggregate.Swap{
+		"aggregate: swap: time is not known or out of range":              {},
+		"aggregate: swap: registers and multiplier are those of the plan": {At: b.at(at + 1000), Multiplier: aggregate.Ratio{Num: 2, Den: 1}},
+		"aggregate: swap: final reading -1 is none":                       {At: b.at(at + 1000), Final: acquire.Int64(-1)},
+	} {
+		_, err := bank.Swap(nil, 0, s)
+		require.EqualError(t, err, want)
+	}
+	_, err = bank.Swap(nil, 0, aggregate.Swap{At: b.at(0)})
+	require.ErrorContains(t, err, "up to which slot 0 is accounted for")
+	_, err = bank.Swap(nil, 1, aggregate.Swap{})
+	require.EqualError(t, err, "aggregate: swap: slot 1 is no register")
 }
