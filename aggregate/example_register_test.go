@@ -53,14 +53,14 @@ func ExamplePulseMeter() {
 	pulses.Pulse(start.Add(10 * time.Minute))
 	for _, minute := range []time.Duration{10, 20, 40, 90} {
 		power, state := pulses.Power(start.Add(minute * time.Minute))
-		fmt.Println(minute, state, float64(power), "W")
+		fmt.Println(int(minute), "min:", state, float64(power), "W")
 	}
 	fmt.Println(pulses.Energy())
 	// Output:
-	// 10 mean 6 W
-	// 20 mean 6 W
-	// 40 at most 2 W
-	// 90 unknown 0 W
+	// 10 min: mean 6 W
+	// 20 min: mean 6 W
+	// 40 min: at most 2 W
+	// 90 min: unknown 0 W
 	// 0.002 kWh
 }
 
