@@ -16,43 +16,34 @@ import (
 // with the plan, and is pure: the same bytes give the same value.
 //
 // The types that nearly all points have, with nothing said but an order and a plain
-// scale, are read by load and turned into a value by finish in one step each; rule
-// serves all others.
+// scale, have a kernel of their own; byRule serves all others.
 type decoder struct {
-	offset int // from the start of the block: bytes, or bits in the tables of bits
-	point  acquire.PointID
-	load   load
-	finish finish
-	spare  uint8 // bits that a signed number is short of 64
-	order  Order
-	by     float64 // divisor or factor of finish
-	rule   *rule
+	offset  int     // from the start of the block: bytes, or bits in the tables of bits
+	divisor float64 // of the kernels that divide
+	rule    *rule
+	point   acquire.PointID
+	kernel  kernel
+	order   Order
 }
 
-// load is how a raw number is read.
-type load uint8
+// kernel is a way to decode.
+type kernel uint8
 
 const (
-	loadRule load = iota // by rule
-	loadBit
-	load16
-	load16Swapped
-	loadABCD
-	loadCDAB
-	load32 // in the other orders
-	load64
-)
-
-// finish is what a raw number becomes.
-type finish uint8
-
-const (
-	asUnsigned finish = iota
-	asSigned
-	asFloat32
-	asFloat64
-	unsignedDivided
-	signedDivided
+	byRule kernel = iota
+	bit
+	uint16Whole
+	uint16Divided
+	int16Whole
+	int16Divided
+	uint32Whole
+	uint32Divided
+	int32Whole
+	int32Divided
+	float32Plain
+	uint64Whole
+	int64Whole
+	float64Plain
 )
 
 // rule is all that is known about a point.
@@ -97,113 +88,87 @@ func newDecoder(id acquire.PointID, p Point) decoder {
 	if r.Zone == nil {
 		r.Zone = time.UTC
 	}
-	d := decoder{point: id, order: p.Order, rule: r}
-	d.quicken()
-	return d
+	return decoder{point: id, order: p.Order, divisor: float64(r.scale.Den), kernel: r.kernel(), rule: r}
 }
 
-// quicken chooses load and finish where they say all that rule does.
-func (d *decoder) quicken() {
-	r := d.rule
+// kernel returns the kernel that does all that r asks for.
+func (r *rule) kernel() kernel {
 	if r.sentinels != nil || r.size != r.length || r.powers != nil || r.Names != nil {
-		return
+		return byRule
 	}
-	quick := load32
-	switch {
-	case r.At.table.bits() && r.class == truth:
-		d.load = loadBit
-		return
-	case r.At.table.bits():
-		return
-	case r.length == 16 && d.order&LowByteFirst != 0:
-		quick = load16Swapped
-	case r.length == 16:
-		quick = load16
-	case r.length == 64:
-		quick = load64
-	case d.order == ABCD:
-		quick = loadABCD
-	case d.order == CDAB:
-		quick = loadCDAB
+	if r.At.table.bits() {
+		if r.class == truth {
+			return bit
+		}
+		return byRule
 	}
-	one := units.Scale{Num: 1, Den: 1}
+	// One division is the nearest to the quotient of two float64 (IEEE 754-2019,
+	// section 4.3), and so to that of two integers that are.
+	divided := r.scale.Num == 1 && 1 < r.scale.Den && r.scale.Den <= 1<<53
 	switch {
-	case r.Type == Float32 && r.scale == one:
-		d.finish = asFloat32
-	case r.Type == Float64 && r.scale == one:
-		d.finish = asFloat64
-	case r.class != signed && r.class != unsigned:
-		return
 	case r.factor == 1:
-		d.finish = asUnsigned
-	case r.factor != 0 || r.length > 32:
-		return
-	case r.scale.Num == 1 && r.scale.Den < 1<<53 && r.scale.Den > 0: // one rounding
-		d.finish, d.by = unsignedDivided, float64(r.scale.Den)
-	default:
-		return
+		return [...]kernel{Int16: int16Whole, Uint16: uint16Whole, Int32: int32Whole, Uint32: uint32Whole,
+			Int64: int64Whole, Uint64: uint64Whole, maxType: byRule}[r.Type]
+	case divided:
+		return [...]kernel{Int16: int16Divided, Uint16: uint16Divided, Int32: int32Divided, Uint32: uint32Divided,
+			maxType: byRule}[r.Type]
+	case r.scale == unity:
+		return [...]kernel{Float32: float32Plain, Float64: float64Plain, maxType: byRule}[r.Type]
 	}
-	if r.class == signed {
-		d.finish++
-	}
-	d.load, d.spare = quick, uint8(64-r.length)
+	return byRule
 }
+
+var unity = units.Scale{Num: 1, Den: 1}
 
 // decode appends the samples of the points of one block to b: data are the
 // registers or bits of the block as they came, q carries the flags.
-func decode(b *acquire.Batch, decoders []decoder, data []byte, table Table, at acquire.Instant, q acquire.Quality) {
+func decode(b *acquire.Batch, decoders []decoder, data []byte, _ Table, at acquire.Instant, q acquire.Quality) {
 	before := len(b.Samples)
 	b.Samples = slices.Grow(b.Samples, len(decoders))[:before+len(decoders)]
 	samples := b.Samples[before:]
-	for i := range samples {
-		d, s := &decoders[i], &samples[i]
-		var raw uint64
-		switch d.load {
-		case load16:
-			raw = uint64(binary.BigEndian.Uint16(data[d.offset:]))
-		case load16Swapped:
-			raw = uint64(binary.LittleEndian.Uint16(data[d.offset:]))
-		case loadABCD:
-			raw = uint64(binary.BigEndian.Uint32(data[d.offset:]))
-		case loadCDAB:
-			raw = uint64(bits.RotateLeft32(binary.BigEndian.Uint32(data[d.offset:]), 16))
-		case load32:
-			raw = uint64(long(data[d.offset:], d.order))
-		case load64:
-			raw = quad(data[d.offset:], d.order)
-		case loadBit: // V1.1b3, section 6.1: the first bit is the lowest of the first byte
-			bit := data[d.offset/8] >> (d.offset % 8) & 1
-			*s = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: acquire.Bool(bit != 0)}
-			continue
+	for i := range decoders {
+		d := &decoders[i]
+		s := &samples[i]
+		s.Time, s.Point, s.Quality = at, d.point, q
+		switch d.kernel {
+		case uint16Whole:
+			s.Value = acquire.Uint64(uint64(word(data[d.offset:], d.order)))
+		case uint16Divided:
+			s.Value = acquire.Float64(float64(word(data[d.offset:], d.order)) / d.divisor)
+		case int16Whole:
+			s.Value = acquire.Int64(int64(int16(word(data[d.offset:], d.order))))
+		case int16Divided:
+			s.Value = acquire.Float64(float64(int16(word(data[d.offset:], d.order))) / d.divisor)
+		case uint32Whole:
+			s.Value = acquire.Uint64(uint64(long(data[d.offset:], d.order)))
+		case uint32Divided:
+			s.Value = acquire.Float64(float64(long(data[d.offset:], d.order)) / d.divisor)
+		case int32Whole:
+			s.Value = acquire.Int64(int64(int32(long(data[d.offset:], d.order))))
+		case int32Divided:
+			s.Value = acquire.Float64(float64(int32(long(data[d.offset:], d.order))) / d.divisor)
+		case float32Plain:
+			raw := long(data[d.offset:], d.order)
+			s.Value = acquire.Float64(float64(math.Float32frombits(raw)))
+			if raw&0x7f80_0000 == 0x7f80_0000 { // NaN or infinite
+				s.Value, s.Quality = acquire.Value{}, (q &^ acquire.Good).Because(acquire.Sensor)
+			}
+		case uint64Whole:
+			s.Value = acquire.Uint64(quad(data[d.offset:], d.order))
+		case int64Whole:
+			s.Value = acquire.Int64(int64(quad(data[d.offset:], d.order)))
+		case float64Plain:
+			raw := quad(data[d.offset:], d.order)
+			s.Value = acquire.Float64(math.Float64frombits(raw))
+			if raw>>52&0x7ff == 0x7ff {
+				s.Value, s.Quality = acquire.Value{}, (q &^ acquire.Good).Because(acquire.Sensor)
+			}
+		case bit: // V1.1b3, section 6.1: the first bit is the lowest of the first byte
+			s.Value = acquire.Bool(data[d.offset/8]>>(d.offset%8)&1 != 0)
 		default:
 			value, quality := d.value(b, data)
-			*s = acquire.Sample{Time: at, Point: d.point, Quality: q&^acquire.Good | quality, Value: value}
-			continue
+			s.Value, s.Quality = value, q&^acquire.Good|quality
 		}
-		var value acquire.Value
-		switch d.finish {
-		case asUnsigned:
-			value = acquire.Uint64(raw)
-		case asSigned:
-			value = acquire.Int64(int64(raw<<d.spare) >> d.spare)
-		case unsignedDivided:
-			value = acquire.Float64(float64(int64(raw)) / d.by)
-		case signedDivided:
-			value = acquire.Float64(float64(int64(raw<<d.spare)>>d.spare) / d.by)
-		case asFloat32:
-			value = acquire.Float64(float64(math.Float32frombits(uint32(raw))))
-			if raw&0x7f80_0000 == 0x7f80_0000 { // NaN or infinite
-				*s = acquire.Sample{Time: at, Point: d.point, Quality: (q &^ acquire.Good).Because(acquire.Sensor)}
-				continue
-			}
-		case asFloat64:
-			value = acquire.Float64(math.Float64frombits(raw))
-			if raw>>52&0x7ff == 0x7ff {
-				*s = acquire.Sample{Time: at, Point: d.point, Quality: (q &^ acquire.Good).Because(acquire.Sensor)}
-				continue
-			}
-		}
-		*s = acquire.Sample{Time: at, Point: d.point, Quality: q, Value: value}
 	}
 }
 
@@ -383,7 +348,7 @@ func (r *rule) float(raw uint64, scale units.Scale) (acquire.Value, acquire.Qual
 	default:
 		v = math.Float64frombits(raw)
 	}
-	if scale != (units.Scale{Num: 1, Den: 1}) {
+	if scale != unity {
 		v = scale.Apply(v)
 	}
 	if !(math.Abs(v) <= math.MaxFloat64) {

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/big"
@@ -296,17 +297,42 @@ func TestDecodeAllocs(t *testing.T) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	var members []member
-	for i := range 62 {
-		members = append(members, member{acquire.PointID(i + 1), Point{At: Input(uint16(2 * i)), Type: Float32, Order: CDAB}, 1})
+	for _, c := range []struct {
+		name   string
+		points []Point
+	}{
+		{"uint16", []Point{{Type: Uint16}}},
+		{"int16 tenths", []Point{{Type: Int16, Scale: units.Scale{Den: 10}}}},
+		{"float32", []Point{{Type: Float32}}},
+		{"float32 CDAB", []Point{{Type: Float32, Order: CDAB}}},
+		{"uint64", []Point{{Type: Uint64}}},
+		{"mixed", []Point{{Type: Float32}, {Type: Uint16}, {Type: Int32, Order: CDAB}, {Type: Int16, Scale: units.Scale{Den: 10}}}},
+		{"sentinel", []Point{{Type: Int16, SunSpec: true}}},
+		{"scale register", []Point{{Type: Int16, SunSpec: true, ScaleAt: Input(120)}}},
+		{"bit field", []Point{{Type: Uint16, Bits: Bits{4, 3}}}},
+		{"bcd32", []Point{{Type: BCD32}}},
+		{"text of 8", []Point{{Type: TextASCII, Length: 8}}},
+		{"cp56time", []Point{{Type: CP56Time}}},
+	} {
+		var members []member
+		for i, at := 0, 0; ; i++ {
+			p := c.points[i%len(c.points)]
+			p.At = Input(uint16(at))
+			if at += p.width(); at > 120 {
+				break
+			}
+			members = append(members, member{acquire.PointID(i + 1), p, 1})
+		}
+		block := plan(members, anything)[0]
+		data := bytes.Repeat([]byte{0, 1, 1, 24, 1, 0, 2, 1}, 32)[:block.bytes()]
+		b.Run(c.name, func(b *testing.B) {
+			var batch acquire.Batch
+			b.ReportAllocs()
+			for b.Loop() {
+				batch.Reset()
+				decode(&batch, block.decoders, data, InputRegisters, 1, acquire.Good)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(members)), "ns/sample")
+		})
 	}
-	block := plan(members, anything)[0]
-	data := make([]byte, block.bytes())
-	var batch acquire.Batch
-	b.ReportAllocs()
-	for b.Loop() {
-		batch.Reset()
-		decode(&batch, block.decoders, data, InputRegisters, 1, acquire.Good)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(members)), "ns/sample")
 }

@@ -26,8 +26,14 @@
 //	connection lost         bad: communication
 //	answer not as asked     bad: protocol
 //	NaN or infinity         bad: sensor
+//	sentinel of the point   bad: sensor
+//	scale not implemented   bad: sensor
 //	bool other than 0 or 1  bad: range
 //	integer too large       bad: range
+//	no decimal digit        bad: range
+//	no text, no such time   bad: range
+//	one hour of two         uncertain
+//	clock not set           uncertain: device
 //
 // # Guarantees
 //

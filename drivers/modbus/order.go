@@ -68,6 +68,9 @@ func long(raw []byte, o Order) uint32 {
 
 // quad returns the four registers at the start of raw as one number.
 func quad(raw []byte, o Order) uint64 {
+	if o == ABCD {
+		return binary.BigEndian.Uint64(raw)
+	}
 	first, second := uint64(long(raw, o)), uint64(long(raw[4:], o))
 	if (o&LowWordFirst != 0) != (o&SwapHalves != 0) {
 		first, second = second, first

@@ -43,6 +43,8 @@ const (
 	CP56Time       // 4 registers: IEC 60870-5-4 binary time 2a of seven octets
 	Clock          // date and time of day in the bytes that Point.Layout names
 	BCDClock       // the same, each byte two decimal digits
+
+	maxType = BCDClock
 )
 
 // class is what types have in common when they are decoded.
