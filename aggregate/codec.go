@@ -238,6 +238,7 @@ func (r *record) fields(k *codec) {
 	k.instant(&r.end)
 	k.instant(&r.began)
 	k.bool(&r.open)
+	k.bool(&r.fixed)
 	word(k, &r.refused)
 	k.instant(&r.far)
 	short(k, &r.silent)

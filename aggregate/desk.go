@@ -15,6 +15,7 @@ type record struct {
 	end   acquire.Instant // of it; all later ones are of the plan's length
 	began acquire.Instant // start of the first
 	open  bool            // a first sample or watermark has been seen
+	fixed bool            // a pulse has set end
 
 	refused uint64          // bit n: a reading was refused in the n-th open period
 	far     acquire.Instant // end of a period beyond those 64 in which one was, 0 = none
@@ -61,11 +62,15 @@ func (d *desk) begin(c *channel, t acquire.Instant) {
 	rec := d.rec
 	g := grid{interval: d.plan.interval, offset: d.plan.offset}
 	rec.open = true
-	rec.end = g.endOf(t)
-	rec.start = rec.end - g.interval
+	if d.plan.series.Sync.By == ByClock {
+		rec.end = g.endOf(t)
+		rec.start = rec.end - g.interval
+	} else {
+		rec.start, rec.end = t, d.cap(t+d.length())
+	}
 	rec.began = rec.start
 	c.done, c.edge = rec.start, rec.end
-	if t > rec.start {
+	if t > rec.start || d.plan.series.Sync.By == ByPulse {
 		c.flags |= Partial
 	}
 }
@@ -75,7 +80,16 @@ func (d *desk) endOf(t acquire.Instant) acquire.Instant {
 	if t < d.rec.end {
 		return d.rec.end
 	}
-	return d.rec.end + ((t-d.rec.end)/d.plan.interval+1)*d.plan.interval
+	length := d.length()
+	return d.cap(d.rec.end + (t-d.rec.end)/length*length + length)
+}
+
+// cap keeps a period that waits for its pulse within the range of times.
+func (d *desk) cap(end acquire.Instant) acquire.Instant {
+	if d.plan.series.Sync.By == ByPulse && (end > latest || end < 0) {
+		return latest + 1 // after all samples
+	}
+	return end
 }
 
 func (d *desk) after(edge acquire.Instant) acquire.Instant { return d.endOf(edge) }
@@ -103,7 +117,7 @@ func (d *desk) note(end acquire.Instant, flags Flags) bool {
 
 // refuse remembers that a reading was refused in the period that ends at end.
 func (d *desk) refuse(end acquire.Instant) {
-	if n := max(0, (end-d.rec.end)/d.plan.interval); n < 64 {
+	if n := max(0, (end-d.rec.end)/d.length()); n < 64 {
 		d.rec.refused |= 1 << n
 	} else {
 		d.rec.far = end
@@ -124,22 +138,22 @@ func (d *desk) passOver(until acquire.Instant) {
 // booked.
 func (d *desk) pass(until acquire.Instant) {
 	rec := d.rec
-	for rec.end <= until {
+	for rec.end <= until && rec.start < rec.end {
 		stop := until
 		if far := rec.far; far != 0 {
-			if rec.far = 0; far-rec.end >= 64*d.plan.interval {
-				stop = min(until, far-64*d.plan.interval)
+			if rec.far = 0; (far-rec.end)/64 >= d.length() {
+				stop = min(until, far-64*d.length())
 			}
 			d.refuse(far)
 		}
 		if rec.silent >= silentBlocks && rec.refused == 0 {
-			n := (stop-rec.end)/d.plan.interval + 1
+			n := (stop-rec.end)/d.length() + 1
 			if rec.silence == 0 {
 				rec.silence = rec.start
 			}
 			rec.silenceFlags |= d.why | Gap
-			rec.end += n * d.plan.interval
-			rec.start = rec.end - d.plan.interval
+			rec.end += n * d.length()
+			rec.start, rec.fixed = rec.end-d.length(), false
 			continue
 		}
 		d.close(&tally{}, 0)
@@ -153,6 +167,9 @@ func (d *desk) close(t *tally, flags Flags) {
 		flags |= BadReading
 	}
 	rec.refused >>= 1
+	if d.plan.series.Sync.By == ByPulse && !rec.fixed && d.why == 0 {
+		flags |= NoPulse
+	}
 	switch {
 	case flags != 0 || !t.isZero():
 		rec.silent = 0
@@ -167,8 +184,8 @@ func (d *desk) close(t *tally, flags Flags) {
 		}
 		rec.silenceFlags |= d.why | Gap
 	}
-	rec.start = rec.end
-	rec.end += d.plan.interval
+	rec.start, rec.fixed = rec.end, false
+	rec.end = d.cap(rec.end + d.length())
 }
 
 // tellSilence puts out the one period that stands for a long silence, which ends
@@ -195,7 +212,7 @@ func (d *desk) put(start, end acquire.Instant, t *tally, flags Flags) {
 		p.Flags |= Gap
 	}
 	rec.total.add(t)
-	if net, ok := p.complete(); ok && !d.plan.kind.reactive() {
+	if net, ok := p.complete(); ok && !d.plan.kind.reactive() && d.plan.series.Sync.By != ByPulse {
 		rec.importPeak.see(net, start)
 		rec.exportPeak.see(net.neg(), start)
 	}
@@ -206,7 +223,8 @@ func (d *desk) settledEnd(s acquire.Instant) acquire.Instant {
 	if s < d.rec.end {
 		return d.rec.start
 	}
-	return d.endOf(s) - d.plan.interval
+	length := d.length()
+	return d.rec.end + (s-d.rec.end)/length*length
 }
 
 // settleGauge closes the periods of g that are decided.
@@ -219,8 +237,11 @@ func (d *desk) closeGauge(g *gauge, end acquire.Instant, settled bool) {
 	}
 	if g.done < end {
 		g.leave(d, end, settled)
-		g.arm()
 	}
+	if g.edge <= end { // a pulse came at the time of a sample
+		g.turn(d)
+	}
+	g.arm()
 	d.passOver(end)
 }
 
@@ -264,6 +285,15 @@ func (d *desk) takeCounter(c *counter, s *acquire.Sample) {
 	}
 }
 
+// cut ends the present period at until, where the data end, if it waits for a
+// pulse, but not where it starts. It returns the end.
+func (d *desk) cut(c *channel, until acquire.Instant) acquire.Instant {
+	if until = max(until, d.rec.start+1); d.plan.series.Sync.By == ByPulse && until < d.rec.end {
+		d.rec.end, d.rec.fixed, c.edge = until, true, until
+	}
+	return d.rec.end
+}
+
 // flushGauge closes the periods of g that hold anything.
 func (d *desk) flushGauge(g *gauge) {
 	if !d.rec.open {
@@ -272,10 +302,11 @@ func (d *desk) flushGauge(g *gauge) {
 	d.settleGauge(g)
 	until := max(g.done, d.rec.start)
 	if g.flags != 0 {
-		until = max(until, g.edge)
+		until = max(until, d.cut(&g.channel, until))
 	}
 	d.why = Partial
 	if until > d.rec.start {
+		d.cut(&g.channel, until)
 		d.closeGauge(g, d.endOf(until-1), false)
 	}
 	d.tellSilence()
@@ -298,9 +329,16 @@ func (d *desk) flushCounter(c *counter) {
 		until = max(until, c.edge)
 	}
 	if n := bits.Len64(d.rec.refused); n > 0 {
-		until = max(until, d.rec.end+acquire.Instant(n-1)*d.plan.interval)
+		until = max(until, d.cap(d.rec.end+acquire.Instant(n-1)*d.length()))
+	}
+	if d.plan.series.Sync.By == ByPulse {
+		until = max(c.done, c.last, d.rec.start)
+		if c.flags != 0 || d.rec.refused != 0 {
+			until = max(until, d.cut(&c.channel, until))
+		}
 	}
 	if until > d.rec.start {
+		d.cut(&c.channel, until)
 		end := d.endOf(until - 1)
 		d.closeCounter(c, min(end, d.settledEnd(c.settled())))
 		d.why = Partial

@@ -83,9 +83,11 @@ const (
 	Silence                      // stands for many silent blocks, not one
 	Swapped                      // a meter or its multiplier was changed, as Router.Swap was told
 	Revised                      // handed out before, and different now: stands for all of that time; see Reviser
+	OffPulse                     // a demand pulse outside of the tolerance ended it; see Sync
+	NoPulse                      // no demand pulse ended it in time; see Sync
 )
 
-var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence", "swapped", "revised"}
+var flagNames = [...]string{"partial", "gap", "uncertain", "reset", "rollover", "carried", "forced", "bad reading", "lossy", "silence", "swapped", "revised", "off pulse", "no pulse"}
 
 // Has reports whether all of the flags g are set.
 func (f Flags) Has(g Flags) bool { return f&g == g }

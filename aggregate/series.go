@@ -21,6 +21,7 @@ type Series struct {
 	Hold      time.Duration // how long a value of HoldLeft stays valid; 0 = MaxGap; the other rules hold nothing
 	Registers Registers     // what is known of a register; with a Weight, Unit is none or units.One
 	Demand    Demand        // how time is cut into periods; zero = 15 minutes
+	Sync      Sync          // what the periods are synchronised to; zero = the clock. By pulses they differ in length, so that Totals has no peaks
 
 	Multiplier Ratio // what the values times this is what flows; zero = 1
 }
@@ -66,6 +67,9 @@ func NewPlan(s Series) (*Plan, error) {
 	}
 	if s.Rule > MeanOverPast {
 		fault(fmt.Errorf("unknown %v", s.Rule))
+	}
+	if err := s.Sync.validate(s.Demand.Interval, max(s.MaxGap, s.Hold)); err != nil {
+		fault(err)
 	}
 	if err := s.Multiplier.validate(); err != nil {
 		fault(err)

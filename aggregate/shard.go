@@ -59,12 +59,16 @@ const (
 )
 
 // NewShard returns an empty Shard of the plan. The error says that there is
-// none, or that the plan's register counts in parts of a quantum, so that what is
+// none, that the plan's periods are not cut by
+// the clock, or that its register counts in parts of a quantum, so that what is
 // left over would depend on all that was before.
 func NewShard(p *Plan) (*Shard, error) {
 	b, err := NewBank(p, nil, make([]acquire.PointID, 1))
 	if err != nil {
 		return nil, err
+	}
+	if p.series.Sync.By != ByClock {
+		return nil, fmt.Errorf("aggregate: shard: periods that run %v depend on what was before", p.series.Sync.By)
 	}
 	if !p.isGauge() && p.counter.parts > 1 {
 		return nil, fmt.Errorf("aggregate: shard: %v times %v is no whole number of quanta", p.series.Unit, p.series.Multiplier)

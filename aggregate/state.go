@@ -89,13 +89,30 @@ func (p *Plan) fits(rec *record, c *channel) bool {
 	if !rec.open {
 		return *rec == record{counts: rec.counts} && *c == channel{maxGap: c.maxGap, slot: c.slot}
 	}
-	g := grid{interval: p.interval, offset: p.offset}
-	start := rec.end - g.interval
-	return rec.start == start && rec.end >= soonest && g.endOf(start) == rec.end &&
-		c.edge >= rec.end && (c.edge-rec.end)%g.interval == 0 && c.edge <= latest+soonest/2 &&
-		c.done >= start && c.done >= c.edge-g.interval &&
-		c.good+c.uncertain <= int64(c.done-(c.edge-g.interval)) &&
-		(c.last == 0 || c.last >= soonest-1 && c.last <= latest)
+	d := desk{plan: p, rec: rec}
+	length := d.length()
+	start := rec.start // of the period that the channel is in
+	if c.edge != rec.end {
+		start = c.edge - length
+	}
+	switch p.series.Sync.By {
+	case ByClock:
+		g := grid{interval: p.interval, offset: p.offset}
+		if rec.end-rec.start != length || g.endOf(rec.start) != rec.end || rec.fixed {
+			return false
+		}
+	case FreeRunning:
+		if rec.end-rec.start != length || rec.fixed {
+			return false
+		}
+	default:
+		if rec.end-rec.start > length || !rec.fixed && d.cap(rec.start+length) != rec.end {
+			return false
+		}
+	}
+	return rec.start < rec.end && rec.start >= 0 && rec.end >= soonest && c.edge >= rec.end && (c.edge == rec.end || (c.edge-rec.end)%length == 0) &&
+		c.edge <= latest+soonest/2 && c.done >= rec.start && c.done >= start &&
+		c.good+c.uncertain <= int64(c.done-start) && (c.last == 0 || c.last >= soonest-1 && c.last <= latest)
 }
 
 // AppendBinary appends the complete state of m to dst, as Bank.AppendBinary does.
