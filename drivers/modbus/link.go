@@ -47,6 +47,8 @@ type link struct {
 	noisy       bool      // what is on the line is not to be trusted until it falls silent
 	active      time.Time // when the line was last busy
 
+	acknowledge func() // makes the system acknowledge what has come at once, if it can
+
 	streams int // that use it; belongs to the Bus
 }
 
@@ -182,6 +184,9 @@ func newLink(b *Bus, conn net.Conn) *link {
 		noisy: !b.cfg.Framing.identified(), // a former connection may have left something behind
 	}
 	l.turn <- struct{}{}
+	if l.acknowledge = quickAck(conn); l.acknowledge == nil {
+		l.acknowledge = func() {}
+	}
 	return l
 }
 

@@ -309,11 +309,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 			decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
 			return at, nil
 		}
-		if refusal := Exception(0); errors.As(err, &refusal) {
-			s.caller.counts.exceptions++
-		} else {
-			s.caller.counts.malformed++
-		}
+		s.countAnswer(err)
 	case s.caller.counts.late > late:
 		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
 	case errors.Is(err, ErrTimeout) && !errors.Is(err, errOwes):
@@ -321,6 +317,15 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 	}
 	s.note(ctx, q, err)
 	return at, err
+}
+
+// countAnswer counts an answer without values.
+func (s *stream) countAnswer(err error) {
+	if exception := Exception(0); errors.As(err, &exception) {
+		s.caller.counts.exceptions++
+	} else {
+		s.caller.counts.malformed++
+	}
 }
 
 // unanswered counts a silence of the device. Of a bus that others wait for, one

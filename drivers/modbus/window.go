@@ -46,77 +46,91 @@ func (s *stream) pollWindow(ctx context.Context, b *acquire.Batch, due []*query,
 	w := &s.window
 	w.under = 0
 	for len(due) > 0 || w.under > 0 {
-		if l.failure() != nil {
-			break
-		}
-		if due = w.send(ctx, s, due, size); l.failure() != nil {
-			break
-		}
 		frame, early, err := l.next()
 		switch {
 		case err != nil:
 			c.counts.malformed++
 			l.fail(err)
 		case frame == nil:
-			if err = c.arm(ctx, l, w.deadline()); err == nil {
-				if err = l.read(); err == nil {
-					continue
-				}
+			due = w.send(ctx, s, due, size)
+			if l.failure() == nil {
+				err = w.read(ctx, s, len(due) == 0)
 			}
-			if ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && l.start == l.end {
-				c.counts.timeouts += uint64(w.under)
-				if answered { // it may have dropped what it could not queue
-					s.src.narrow()
-				} else {
-					s.unanswered(ErrTimeout)
-				}
-				return w.rest(rest, due), answered, true
-			}
-			if ctx.Err() == nil {
-				s.src.narrow() // it may not bear more than one
-			}
-			_ = l.silence(ctx, c, err) // which breaks the link, or leaves it to the end of ctx
-			return w.rest(rest, due), answered, false
+		case l.trace.Received != nil:
+			l.trace.Received(frame)
+			fallthrough
 		default:
-			if l.trace.Received != nil {
-				l.trace.Received(frame)
-			}
 			f, ok := w.land(frame)
 			if !ok || early {
 				c.counts.late++
 				continue
 			}
 			answered = true
-			s.silent, s.proven = 0, true
-			received := l.now()
-			from := f.sent
-			if w.before.After(from) {
-				from = w.before // a device that serves one at a time began then
-			}
-			w.before = received
-			at := midpoint(from, received)
-			binary.BigEndian.PutUint16(f.query.request, f.transaction)
-			data, err := s.src.framer.data(f.query.block, f.query.request, frame)
-			exception := Exception(0)
-			switch {
-			case err == nil:
-				f.query.refused = false
-				decode(b, f.query.decoders, data, f.query.at.table, at, f.query.stamp(at, acquire.Good))
-			case refusal(err) && f.query.divisible():
-				c.counts.exceptions++
+			if !w.open(ctx, s, b, f, frame) {
 				rest = append(rest, f.query)
-			default:
-				if errors.As(err, &exception) {
-					c.counts.exceptions++
-				} else {
-					c.counts.malformed++
-				}
-				f.query.bad(b, at, acquire.QualityOf(err))
-				s.note(ctx, f.query, err)
 			}
+		}
+		switch {
+		case l.failure() != nil:
+			s.src.narrow() // it may not bear more than one
+			return w.rest(rest, due), answered, false
+		case err == nil:
+		case ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && l.start == l.end:
+			c.counts.timeouts += uint64(w.under)
+			if answered { // it may have dropped what it could not queue
+				s.src.narrow()
+			} else {
+				s.unanswered(ErrTimeout)
+			}
+			return w.rest(rest, due), answered, true
+		default:
+			_ = l.silence(ctx, c, err) // which breaks the link, or leaves it to the end of ctx
+			if ctx.Err() == nil {
+				s.src.narrow()
+			}
+			return w.rest(rest, due), answered, false
 		}
 	}
 	return w.rest(rest, due), answered, false
+}
+
+// read waits for more of the answers. A device that holds back small segments until
+// those before are acknowledged (Nagle's algorithm) would keep the last ones for as
+// long as the system delays its acknowledgement, since no request goes along.
+func (w *window) read(ctx context.Context, s *stream, last bool) error {
+	if err := s.caller.arm(ctx, s.link, w.deadline()); err != nil {
+		return err
+	}
+	if last {
+		s.link.acknowledge()
+	}
+	return s.link.read()
+}
+
+// open takes an answer apart, and reports false for a block to be divided.
+func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight, frame []byte) bool {
+	s.silent, s.proven = 0, true
+	q, received := f.query, s.link.now()
+	from := f.sent
+	if w.before.After(from) {
+		from = w.before // a device that serves one at a time began then
+	}
+	w.before = received
+	at := midpoint(from, received)
+	binary.BigEndian.PutUint16(q.request, f.transaction)
+	data, err := s.src.framer.data(q.block, q.request, frame)
+	if err == nil {
+		q.refused = false
+		decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
+		return true
+	}
+	s.countAnswer(err)
+	if refusal(err) && q.divisible() {
+		return false
+	}
+	q.bad(b, at, acquire.QualityOf(err))
+	s.note(ctx, q, err)
+	return true
 }
 
 // send puts as many requests under way as there is room for, in one write, and
