@@ -39,9 +39,9 @@ func TestRatiosCompareWithinRounds(t *testing.T) {
 func TestTable(t *testing.T) {
 	connect := func(context.Context, string) (func() error, func() error, error) { return nil, nil, nil }
 	got := table([]row{
-		{client{"fieldtap", "ours", connect}, []usage{{1000, 1, 0.01, 4000, 32000}}},
-		{client{"goburrow", "theirs", connect}, []usage{{500, 1, 0.01, 3500, 208000}}},
-		{client{"libmodbus", "in C", nil}, []usage{{2000, 1, 0.01, 0, 0}}},
+		{client{"fieldtap", "ours", 1, connect}, []usage{{1000, 1, 0.01, 4000, 32000}}},
+		{client{"goburrow", "theirs", 1, connect}, []usage{{500, 1, 0.01, 3500, 208000}}},
+		{client{"libmodbus", "in C", 1, nil}, []usage{{2000, 1, 0.01, 0, 0}}},
 	})
 	want := `
 | client | requests/s | CPU µs/request | allocs/request | B/request | rate ÷ goburrow | CPU ÷ goburrow | rate ÷ libmodbus | CPU ÷ libmodbus |

@@ -13,27 +13,73 @@ import (
 )
 
 // registers is how many are read at once: the most that the protocol allows.
-// Register r, counted from 0, holds r+1.
+// Register r, counted from 0, holds r+1; there are enough for many requests.
 const registers = 125
 
 // client is one way to poll the registers.
 type client struct {
 	name  string // in the table
 	title string
+	per   int // requests that one poll makes
 	// connect returns a function that makes one request and checks that the
 	// answer is whole. It is nil for a client that is a program of its own.
 	connect func(ctx context.Context, address string) (poll func() error, closer func() error, err error)
 }
 
 var clients = []client{
-	{"fieldtap", "fieldtap, 125 samples", func(ctx context.Context, address string) (func() error, func() error, error) {
+	{"fieldtap", "fieldtap, 125 samples", 1, func(ctx context.Context, address string) (func() error, func() error, error) {
 		return connectFieldtap(ctx, address, registers)
 	}},
-	{"fieldtap2", "fieldtap, 2 samples", func(ctx context.Context, address string) (func() error, func() error, error) {
+	{"fieldtap2", "fieldtap, 2 samples", 1, func(ctx context.Context, address string) (func() error, func() error, error) {
 		return connectFieldtap(ctx, address, 2)
 	}},
-	{"goburrow", "goburrow v0.1.0, bytes", connectGoburrow},
-	{"libmodbus", "libmodbus (C), registers", nil},
+	{"fieldtap16", "fieldtap, window 16, 125 samples", many, connectWindow},
+	{"goburrow", "goburrow v0.1.0, bytes", 1, connectGoburrow},
+	{"libmodbus", "libmodbus (C), registers", 1, nil},
+}
+
+// many is how many requests of 125 registers the client with a window makes in one
+// poll, each of registers of its own.
+const many = 64
+
+// connectWindow reads all registers, 16 requests under way at once.
+func connectWindow(ctx context.Context, address string) (func() error, func() error, error) {
+	points := make([]modbus.Point, many*registers)
+	for r := range points {
+		points[r] = modbus.Point{Name: fmt.Sprint("r", r), At: modbus.Holding(uint16(r)), Type: modbus.Uint16}
+	}
+	src, err := modbus.NewSource(modbus.Config{
+		Address: address, Unit: 1, Catalog: acquire.NewCatalog(), Points: points,
+		Interval: -1, Timeout: 10 * time.Second, Window: 16,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if plan := src.Plan(); len(plan) != many {
+		return nil, nil, fmt.Errorf("planned %d requests, want %d", len(plan), many)
+	}
+	stream, err := src.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var batch acquire.Batch
+	first := src.Points()[0]
+	poll := func() error {
+		if err := stream.Next(ctx, &batch); err != nil {
+			return err
+		}
+		if len(batch.Samples) != len(points) {
+			return fmt.Errorf("poll gave %d samples", len(batch.Samples))
+		}
+		for i := 0; i < len(batch.Samples); i += registers {
+			s := &batch.Samples[i]
+			if !s.Quality.IsGood() || s.Value != acquire.Uint64(uint64(s.Point-first)+1) {
+				return fmt.Errorf("poll gave %v", *s)
+			}
+		}
+		return nil
+	}
+	return poll, stream.Close, nil
 }
 
 // connectFieldtap spreads n points evenly over the registers, the first and the

@@ -11,6 +11,8 @@
 //   - fieldtap: drivers/modbus, from the wire to 125 samples in a Batch;
 //   - fieldtap, 2 samples: the same request, of which only the first and last
 //     register are wanted;
+//   - fieldtap, window 16: up to 16 requests under way at once, each for 125
+//     registers of its own, to samples;
 //   - goburrow: the stock client of goburrow/modbus, to a slice of bytes;
 //   - libmodbus: the C client, to an array of registers.
 //

@@ -54,24 +54,24 @@ func beClient(ctx context.Context, s settings, out io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if _, err := pollFor(s.warmup, poll); err != nil {
+	if _, err := pollFor(s.warmup, poll, clients[i].per); err != nil {
 		return err
 	}
-	u, err := account(func() (int64, error) { return pollFor(s.each, poll) })
+	u, err := account(func() (int64, error) { return pollFor(s.each, poll, clients[i].per) })
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(u)
 }
 
-// pollFor makes requests for d and returns how many.
-func pollFor(d time.Duration, poll func() error) (requests int64, err error) {
+// pollFor makes polls of per requests for d and returns how many requests.
+func pollFor(d time.Duration, poll func() error, per int) (requests int64, err error) {
 	for start := time.Now(); time.Since(start) < d; {
-		for range betweenClocks {
+		for range max(1, betweenClocks/per) {
 			if err := poll(); err != nil {
 				return requests, err
 			}
-			requests++
+			requests += int64(per)
 		}
 	}
 	return requests, nil

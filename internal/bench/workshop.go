@@ -142,7 +142,7 @@ func (w *workshop) serve(ctx context.Context, p place) (address string, stop fun
 		return cmd.Wait()
 	}
 	image := "1 holding 0"
-	for r := range registers {
+	for r := range many * registers {
 		image += " " + strconv.Itoa(r+1)
 	}
 	_, writeErr := io.WriteString(input, image+"\nserve\n")
