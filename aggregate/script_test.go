@@ -92,6 +92,9 @@ type scene struct {
 	totals  bool // show totals alone
 	router  *aggregate.Router
 	order   *aggregate.Reorder
+	reviser *aggregate.Reviser // in place of router
+	catalog *acquire.Catalog
+	metered aggregate.Metering
 	points  map[string]acquire.PointID
 	all     []acquire.PointID
 	stamp   acquire.Instant // Batch.Received
@@ -195,6 +198,9 @@ func (s *scene) load(words []string) {
 	case "reorder":
 		s.reorder(s.fields(words[1:]))
 		return
+	case "revise":
+		s.revise(s.fields(words[1:]))
+		return
 	case "received":
 		s.stamp = 0
 		if words[1] != "unknown" {
@@ -203,9 +209,13 @@ func (s *scene) load(words []string) {
 		return
 	case "flush":
 		if s.order != nil {
-			s.put(s.router.Observe(s.order.Flush()))
+			s.give(s.order.Flush())
 		}
-		s.put(s.router.Flush(nil))
+		if s.reviser != nil {
+			s.put(s.reviser.Flush(nil))
+		} else {
+			s.put(s.router.Flush(nil))
+		}
 		return
 	}
 	from, to, series := strings.Cut(words[0], "..")
@@ -252,7 +262,11 @@ func (s *scene) event(at acquire.Instant, words []string) {
 				s.t.Fatalf("%s: a swap has no %q", s.where, key)
 			}
 		}
-		list, err := s.router.Swap(nil, swap)
+		to := s.router.Swap
+		if s.reviser != nil {
+			to = s.reviser.Swap
+		}
+		list, err := to(nil, swap)
 		s.check(err)
 		s.put(list)
 		return
@@ -294,7 +308,15 @@ func (s *scene) observe(b *acquire.Batch) {
 	if s.order != nil {
 		b = s.order.Observe(b)
 	}
-	s.put(s.router.Observe(b))
+	s.give(b)
+}
+
+func (s *scene) give(b *acquire.Batch) {
+	if s.reviser != nil {
+		s.put(s.reviser.Observe(b))
+	} else {
+		s.put(s.router.Observe(b))
+	}
 }
 
 func (s *scene) put(list []aggregate.Interval) {
@@ -385,6 +407,27 @@ func (s *scene) meter(fields map[string]string) {
 	var err error
 	s.router, err = aggregate.NewRouter(catalog, m)
 	s.check(err)
+	s.catalog, s.metered = catalog, m
+}
+
+// revise puts a Reviser in place of the Router.
+func (s *scene) revise(fields map[string]string) {
+	var keep aggregate.Revisions
+	for key, value := range fields {
+		switch {
+		case key == "intervals":
+			keep.Intervals = int(s.count(value))
+		case key == "samples":
+			keep.Samples = int(s.count(value))
+		case key == "same-time" && value == "last-wins":
+			keep.Corrections = aggregate.LastWins
+		default:
+			s.t.Fatalf("%s: revisions have no %s=%s", s.where, key, value)
+		}
+	}
+	var err error
+	s.reviser, err = aggregate.NewReviser(s.catalog, keep, s.metered)
+	s.check(err)
 }
 
 // reorder puts a Reorder before the meter.
@@ -412,6 +455,9 @@ func (s *scene) reorder(fields map[string]string) {
 // result is what the case came to: its intervals, and its totals.
 func (s *scene) result() []string {
 	totals, _ := s.router.Totals("m")
+	if s.reviser != nil {
+		totals, _ = s.reviser.Totals("m")
+	}
 	lines := s.lines
 	if s.totals {
 		lines = append(lines, fmt.Sprintf("%d intervals", s.counted))
@@ -450,6 +496,10 @@ func (s *scene) result() []string {
 	count("swaps", c.Swaps)
 	count("forced", c.Forced)
 	lines = append(lines, "counts "+strings.Join(counts, ", "))
+	if s.reviser != nil {
+		r, _ := s.reviser.Counts("m")
+		lines = append(lines, fmt.Sprintf("revisions %d, inserted %d, corrections %d, shortened %d", r.Revisions, r.Inserted, r.Corrections, r.Shortened))
+	}
 	if s.order != nil {
 		o := s.order.Counts()
 		lines = append(lines, fmt.Sprintf("reorder passed %d, put right %d, late %d, duplicates %d, corrections %d, overflows %d", o.Samples, o.Reordered, o.Late, o.Duplicates, o.Corrections, o.Overflows))
