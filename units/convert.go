@@ -344,7 +344,11 @@ func (c Converter) Rat(x *big.Rat) *big.Rat {
 // temperatures, and where there is no Ratio.
 func (c Converter) ConvertInt(x int64) (whole, rest int64, ok bool) {
 	q, r, ok := c.ConvertUint(magnitude(x))
-	if !ok || q > math.MaxInt64 || r > math.MaxInt64 {
+	limit := uint64(math.MaxInt64)
+	if x < 0 {
+		limit++ // math.MinInt64 fits
+	}
+	if !ok || q > limit || r > limit {
 		return 0, 0, false
 	}
 	whole, rest = int64(q), int64(r)

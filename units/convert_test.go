@@ -203,6 +203,7 @@ func TestConvertIntLeavesNothingOut(t *testing.T) {
 				if !ok {
 					require.Zero(t, whole)
 					require.Zero(t, rest)
+					require.True(t, num == 0 || !quotient.IsInt64() || !remainder.IsInt64(), "%d %v to %v", x, from, to)
 					continue
 				}
 				fitted++
@@ -219,8 +220,14 @@ func TestConvertIntLeavesNothingOut(t *testing.T) {
 	assert.Equal(t, uint64(math.MaxUint64%18*5-4*18), rest)
 	_, _, ok = between(t, units.Kilowatt, units.Watt).ConvertUint(math.MaxUint64 / 999)
 	assert.False(t, ok)
-	_, _, ok = between(t, units.Watt, units.Watt).ConvertInt(math.MinInt64)
-	assert.False(t, ok, "its magnitude is no int64")
+	whole64, _, ok := between(t, units.Watt, units.Watt).ConvertInt(math.MinInt64)
+	assert.True(t, ok)
+	assert.Equal(t, int64(math.MinInt64), whole64)
+	whole64, _, ok = between(t, units.Byte, units.Bit).ConvertInt(math.MinInt64 / 8)
+	assert.True(t, ok)
+	assert.Equal(t, int64(math.MinInt64), whole64)
+	_, _, ok = between(t, units.Byte, units.Bit).ConvertInt(-(math.MinInt64 / 8))
+	assert.False(t, ok)
 }
 
 func TestRatIsExact(t *testing.T) {

@@ -97,10 +97,10 @@ func euPart(namespace string, unitID int32) string {
 }
 
 // sharedDisplayName reports whether the code list shows this name for units of
-// different size or kind.
+// different size or kind, or, as the bel's "B", for another than is otherwise meant.
 func sharedDisplayName(s string) bool {
 	switch s {
-	case "kvar", "MW", "BtuIT/h":
+	case "kvar", "MW", "BtuIT/h", "MJ/m\u00b3", "pH", "rad", "B":
 		return true
 	}
 	return false

@@ -148,6 +148,11 @@ func TestEUTraps(t *testing.T) {
 		{units.NamespaceUNECE, 0x4b574800, "kWh", units.Unknown},
 		{units.NamespaceUNECE, -1, "kvar", units.Ambiguous},
 		{units.NamespaceUNECE, -1, "MW", units.Ambiguous},
+		{units.NamespaceUNECE, -1, "rad", units.Ambiguous},         // C81, and C80 of dose
+		{units.NamespaceUNECE, -1, "pH", units.Ambiguous},          // Q30, and C73 the picohenry
+		{units.NamespaceUNECE, -1, "MJ/m\u00b3", units.Ambiguous},  // JM, and MNJ of gas
+		{units.NamespaceUNECE, -1, "ft\u00b7lbf", units.Ambiguous}, // 85, an energy
+		{units.NamespaceUNECE, -1, "B", units.Ambiguous},           // M72, the bel
 		{units.NamespaceUNECE, -1, "", units.NotStated},
 		{units.NamespaceIEC62720, 1, "kW", units.Unknown},
 		{"", -1, "Mw", units.WrongCase},

@@ -105,7 +105,7 @@ func ParsePrice(s string) (Price, error) {
 	currency, symbol, _ := strings.Cut(rest, "/")
 	amount := Scale{Num: 0, Den: 1}
 	var faults []error
-	if zero := strings.TrimPrefix(number, "-"); zero != "0" && strings.Trim(strings.TrimPrefix(zero, "0."), "0") != "" || zero == "" {
+	if !isZero(number) {
 		var err error
 		amount, err = ParseScale(number)
 		faults = append(faults, err)
@@ -119,6 +119,15 @@ func ParsePrice(s string) (Price, error) {
 		return Price{}, fmt.Errorf("units: price %s: %w", quote(s), err)
 	}
 	return p, nil
+}
+
+// isZero reports whether s is 0, with or without a sign and decimal places.
+func isZero(s string) bool {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		s = s[1:]
+	}
+	whole, fraction, hasPoint := strings.Cut(s, ".")
+	return whole != "" && hasPoint == (fraction != "") && strings.Trim(whole+fraction, "0") == ""
 }
 
 // Currency returns the currency.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -91,7 +92,7 @@ func integer(s string) (uint64, error) {
 }
 
 // decimal reads digits with an optional fraction and exponent as a ratio. It
-// cancels as it goes, so that only a ratio too large in lowest terms is refused.
+// cancels as it goes: only a ratio too large in lowest terms is out of range.
 func decimal(s string) (num, den uint64, err error) {
 	mantissa, exponent := s, ""
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
@@ -120,7 +121,7 @@ func decimal(s string) (num, den uint64, err error) {
 	power += len(digits) - len(significant)
 	num, err = integer(significant)
 	if err != nil {
-		return 0, 0, err
+		return longDecimal(significant, power)
 	}
 	den = 1
 	for ; power > 0; power-- {
@@ -148,6 +149,23 @@ func decimal(s string) (num, den uint64, err error) {
 		}
 	}
 	return num, den, nil
+}
+
+// longDecimal returns digits·10^power in lowest terms, for digits that do not fit
+// uint64: those of 2^-40 are 28. The last digit is not 0, so the divisor is at least
+// 2^-power, and digits is at most num·10^-power.
+func longDecimal(digits string, power int) (num, den uint64, err error) {
+	const most = 64
+	if power >= 0 || power < -most || len(digits) > 2*most {
+		return 0, 0, ErrRange
+	}
+	n, _ := new(big.Int).SetString(strings.Clone(digits), 10) // a clone, so that no caller's text escapes
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-power)), nil)
+	r := new(big.Rat).SetFrac(n, ten)
+	if !r.Num().IsUint64() || !r.Denom().IsUint64() {
+		return 0, 0, ErrRange
+	}
+	return r.Num().Uint64(), r.Denom().Uint64(), nil
 }
 
 // parseExponent reads an optionally signed exponent, 0 for no text. Four digits

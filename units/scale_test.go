@@ -44,6 +44,8 @@ func TestParseScale(t *testing.T) {
 		{"1/9223372036854775807", units.Scale{Num: 1, Den: math.MaxInt64}},
 		{"0." + strings.Repeat("0", 17) + "1", units.Scale{Num: 1, Den: 1e18}},
 		{"1" + strings.Repeat("0", 40) + "e-40", units.Scale{Num: 1, Den: 1}},
+		{"0.0000000000009094947017729282379150390625", units.Scale{Num: 1, Den: 1 << 40}},
+		{"8388607.9999999999990905052982270717620849609375", units.Scale{Num: 1<<63 - 1, Den: 1 << 40}},
 	} {
 		got, err := units.ParseScale(test.text)
 		if assert.NoError(t, err, test.text) {

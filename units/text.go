@@ -3,6 +3,7 @@ package units
 import (
 	"bytes"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -132,8 +133,8 @@ func (t *textReader) phrase(p phrase) Stated {
 	return understood(t.dialect, t.raw, p.unit, Scale{Den: p.per})
 }
 
-// symbol reads a symbol. Case counts; spaces, hyphens and dots inside the symbols
-// of energies, apparent power, charge and torque do not.
+// symbol reads a symbol. Case counts; spaces, hyphens, dots and asterisks inside the
+// symbols of energies, apparent power, charge and torque do not.
 func (t *textReader) symbol(text []byte) Stated {
 	if p, ok := lookUp(symbolPhrases[:], text); ok {
 		return t.phrase(p)
@@ -142,12 +143,10 @@ func (t *textReader) symbol(text []byte) Stated {
 		return understood(t.dialect, t.raw, u, Scale{})
 	}
 	var space [2 * maxText]byte
-	if flat := without(space[:0], text, "^"); len(flat) != len(text) {
-		if u, ok := symbolUnit(flat); ok {
-			return understood(t.dialect, t.raw, u, Scale{})
-		}
+	if flat := flattened(space[:0], text); len(flat) != len(text) {
+		return t.symbol(flat)
 	}
-	if closed := without(space[:0], text, " .-*"); len(closed) != len(text) {
+	if closed, ok := closed(space[:0], text); ok {
 		u, ok := symbolUnit(closed)
 		if !ok {
 			if p, found := lookUp(symbolPhrases[:], closed); found {
@@ -165,20 +164,38 @@ func (t *textReader) symbol(text []byte) Stated {
 // separator, and are the same without one.
 func closes(k Kind) bool {
 	switch k {
-	case ActiveEnergy, ReactiveEnergy, ApparentEnergy, ApparentPower, Charge:
+	case ActiveEnergy, ReactiveEnergy, ApparentEnergy, ApparentPower, Charge, Torque:
 		return true
 	}
 	return false
 }
 
-// without appends text to b but for some characters.
-func without(b, text []byte, chars string) []byte {
+// flattened appends text to b but for the carets of powers: "m^3" is m3. A caret
+// elsewhere stays, as "^C" is how a lost degree sign may look.
+func flattened(b, text []byte) []byte {
+	for i, c := range text {
+		if c == '^' && i > 0 && isLetter(text[i-1]) && i+1 < len(text) && isDigit(text[i+1]) {
+			continue
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// closed appends text to b but for the separators between its parts, and reports
+// whether there are any. One before the first part or after the last separates
+// nothing: the "-" of "-kWh" is a sign, the "*" of "*C" may have been a degree.
+func closed(b, text []byte) (joined []byte, ok bool) {
+	const separators = " .-*"
+	if strings.IndexByte(separators, text[0]) >= 0 || strings.IndexByte(separators, text[len(text)-1]) >= 0 {
+		return nil, false
+	}
 	for _, c := range text {
-		if strings.IndexByte(chars, c) < 0 {
+		if strings.IndexByte(separators, c) < 0 {
 			b = append(b, c)
 		}
 	}
-	return b
+	return b, len(b) != len(text)
 }
 
 // symbolUnit returns the unit whose canonical symbol text is.
@@ -238,7 +255,7 @@ func (t *textReader) words(text []byte) Stated {
 	switch {
 	case !ok || p.unit == None:
 		return t.verdict(Unknown)
-	case ten == 6 && !megaWord(p.unit.Kind()), ten < 0 && (p.unit.Kind() == Data || p.unit.Kind() == DataRate):
+	case ten == 6 && !megaWord(p.unit.Kind(), rest), ten < 0 && (p.unit.Kind() == Data || p.unit.Kind() == DataRate):
 		return t.verdict(WrongCase) // Msec, mbps
 	}
 	return t.prefixed(p, ten, circuit)
@@ -305,19 +322,24 @@ func prefixable(u Unit) bool {
 		return u == Second
 	case Temperature:
 		return u == DegreeCelsius || u == Kelvin
+	case Mass:
+		return u == Gram
 	case Count, CountRate, Ratio, PowerFactor:
 		return u == Percent
 	}
 	return coherent(u) || u == WattHour || u == VarHour || u == VoltAmpereHour || u == AmpereHour || u == Litre
 }
 
-// megaWord reports whether a capital M before the word of a unit of this kind
-// can only be mega. Before second, ampere or metre it is as likely a slip.
-func megaWord(k Kind) bool {
+// megaWord reports whether a capital M before word, which names a unit of this
+// kind, can only be mega. Before second, ampere or metre it is as likely a slip, and
+// where all letters are capitals it says nothing: MVOLTS.
+func megaWord(k Kind, word []byte) bool {
 	switch k {
-	case ActivePower, ReactivePower, ApparentPower, ActiveEnergy, ReactiveEnergy, ApparentEnergy,
-		Voltage, Resistance, Frequency, Data, DataRate:
+	case Frequency, Data, DataRate:
 		return true
+	case ActivePower, ReactivePower, ApparentPower, ActiveEnergy, ReactiveEnergy, ApparentEnergy,
+		Voltage, Resistance:
+		return bytes.ContainsFunc(word, unicode.IsLower)
 	}
 	return false
 }
@@ -394,11 +416,10 @@ func leadingScale(text []byte) (rest []byte, scale Scale, ok bool) {
 	}
 	for _, th := range [...]string{"ths", "th"} {
 		if rest, ok := cutPrefix(b, th); ok {
-			if number[0] != '1' || scale.Den == 1 && scale.Num == 1 {
+			if powerOfTenDigits([]byte(number)) > 0 {
+				scale = scale.Inverse() // 10000th
+			} else if !strings.HasPrefix(number, "1/") {
 				return nil, Scale{}, false
-			}
-			if scale.Den == 1 { // 10000th
-				scale = scale.Inverse()
 			}
 			b = rest
 			break
@@ -457,11 +478,11 @@ func powerOfTen(b []byte) (rest []byte, scale Scale, ok bool) {
 	return trim(b[digits:]), scale, ok
 }
 
-// ofA cuts "of", "of a" and "of an".
+// ofA cuts "of", "of a" and "of an". An "A" without "of" is an ampere.
 func ofA(b []byte) []byte {
-	for _, word := range [...]string{"of ", "a ", "an "} {
+	for _, word := range [...]string{"of a ", "of an ", "of "} {
 		if len(b) > len(word) && equalFold(b[:len(word)], word) {
-			b = trim(b[len(word):])
+			return trim(b[len(word):])
 		}
 	}
 	return b
@@ -518,7 +539,7 @@ func fold(b []byte, raw string) ([]byte, Verdict) {
 	if len(raw) > maxText {
 		return nil, Unknown
 	}
-	for _, r := range raw {
+	for i, r := range raw {
 		switch r {
 		case ' ', '\t', '\n', '\r', '\u00a0', '\u2009', '\u202f':
 			if len(b) > 0 && b[len(b)-1] != ' ' {
@@ -534,12 +555,21 @@ func fold(b []byte, raw string) ([]byte, Verdict) {
 			b = append(b, "degC"...)
 		case '\u2109':
 			b = append(b, "degF"...)
-		case '\u00b2', '\u2082': // superscript, subscript
+		case '\u2082': // subscript
 			b = append(b, '2')
-		case '\u00b3':
-			b = append(b, '3')
-		case '\u00b7', '\u22c5', '\u2219', '\u2022', '\u00d7': // dots and the cross
-			b = append(b, '.')
+		case '\u00b2', '\u00b3': // superscripts
+			if len(b) > 0 && isDigit(b[len(b)-1]) {
+				b = append(b, '^') // a power of a number
+			}
+			b = append(b, "23"[r-'\u00b2'])
+		case '\u00b7', '\u22c5', '\u2219', '\u2022': // dots
+			c := byte('.')
+			if after := raw[i+utf8.RuneLen(r):]; after != "" && isDigit(after[0]) {
+				c = '*' // no decimal point
+			}
+			b = append(b, c)
+		case '\u00d7': // cross
+			b = append(b, '*')
 		case '\u2212', '\u2010', '\u2011', '\u2013': // minus, hyphens, dash
 			b = append(b, '-')
 		case '\u2215', '\u2044': // slashes
