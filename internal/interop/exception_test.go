@@ -40,11 +40,11 @@ func TestRefusedAddressIsAConfigurationFault(t *testing.T) {
 			server := impl.start(t, content)
 			// Asked for alone, and together with what the server does have: one
 			// request over both is refused, and must not cost the good ones.
-			for _, s := range readOnce(t, server.address(), unit, absent) {
+			for _, s := range readOnce(t, server.config(unit, absent)) {
 				assert.Equal(t, refused, s.Quality)
 				assert.True(t, s.Value.IsNone())
 			}
-			mixed := readOnce(t, server.address(), unit, append(points, absent[:4]...))
+			mixed := readOnce(t, server.config(unit, append(points, absent[:4]...)))
 			for i, want := range present {
 				assert.Equal(t, acquire.Good, mixed[i].Quality, points[i].Name)
 				assert.Equal(t, want, mixed[i].Value, points[i].Name)
@@ -70,7 +70,7 @@ func TestUnitsAreToldApart(t *testing.T) {
 		t.Run(impl.name, func(t *testing.T) {
 			server := impl.start(t, content)
 			for _, r := range content {
-				s := readOnce(t, server.address(), r.unit, point)[0]
+				s := readOnce(t, server.config(r.unit, point))[0]
 				require.Equal(t, acquire.Good, s.Quality, "unit %d", r.unit)
 				assert.Equal(t, acquire.Uint64(uint64(r.words[0])), s.Value, "unit %d", r.unit)
 			}

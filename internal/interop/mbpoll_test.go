@@ -41,7 +41,7 @@ func mbpoll(t *testing.T, server, kind string, address, count int, more ...strin
 // shares nothing with either.
 func TestSimulatorIsReadRightByMbpoll(t *testing.T) {
 	if _, err := exec.LookPath("mbpoll"); err != nil {
-		missing(t, "mbpoll", err)
+		missingDebian(t, "mbpoll", err)
 	}
 	var device modbustest.Image
 	const first, wide = 7, 100

@@ -60,17 +60,28 @@ func everyBit(table func(uint16) modbus.Address, n int, seed uint32) []expectati
 	return all
 }
 
+// table is what to expect of one of the four.
+type table struct {
+	table modbus.Table
+	want  []expectation
+}
+
+// name is the row of the matrix for e: its type, but for single bits their table.
+func (t table) name(e expectation) string {
+	if t.table == modbus.Coils || t.table == modbus.DiscreteInputs {
+		return t.table.String()
+	}
+	return e.Type.String()
+}
+
 func (e expectation) met(s acquire.Sample) bool {
 	return s.Quality == acquire.Good && s.Value == e.value && s.Time != 0
 }
 
 func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
 	const unit = 17
-	const bits = 2*2000 + 5 // two full requests of 2000 bits and one that ends in a byte
-	tables := []struct {
-		table modbus.Table
-		want  []expectation
-	}{
+	const bits = 2000 + 5 // a full request and one that ends in a byte
+	tables := []table{
 		{modbus.HoldingRegisters, everyReading(modbus.Holding, 0, false)},
 		{modbus.InputRegisters, everyReading(modbus.Input, 3, true)},
 		{modbus.Coils, everyBit(modbus.Coil, bits, 1)},
@@ -83,32 +94,38 @@ func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
 		}
 	}
 
-	for _, impl := range implementations {
-		t.Run(impl.name, func(t *testing.T) {
-			server := impl.start(t, content)
-			result, wrong := newMatrix(), 0
+	var points []modbus.Point
+	for _, table := range tables {
+		for _, e := range table.want {
+			e.Name = table.table.String() + ", " + e.Name
+			points = append(points, e.Point)
+		}
+	}
+
+	result := newMatrix()
+	for _, peer := range peers {
+		t.Run(peer.over.name+" "+peer.name, func(t *testing.T) {
+			samples := readOnce(t, peer.startOver(t, peer.over, content).config(unit, points))
+			wrong := 0
 			for _, table := range tables {
-				points := make([]modbus.Point, len(table.want))
-				for i, e := range table.want {
-					points[i] = e.Point
-				}
-				samples := readOnce(t, server.address(), unit, points)
-				for i, e := range table.want {
-					ok := e.met(samples[i])
-					result.add(table.table, e.Type, e.Order, ok)
+				for _, e := range table.want {
+					s := samples[0]
+					samples = samples[1:]
+					ok := e.met(s)
+					result.add(row{peer.over.name, peer.name, table.name(e)}, e.Order, ok)
 					if ok {
 						continue
 					}
 					t.Fail()
 					if wrong++; wrong <= 20 { // the matrix tells of the others
 						t.Logf("%s, %s: registers %04x gave %s, %s, want %s",
-							table.table, e.Name, e.words, samples[i].Value, samples[i].Quality, e.value)
+							table.table, e.Name, e.words, s.Value, s.Quality, e.value)
 					}
 				}
 			}
-			t.Logf("read from %s, right of all:\n%s", impl.name, result)
 		})
 	}
+	t.Logf("read right, of all:\n%s", result)
 }
 
 func TestEndsOfTheAddressSpace(t *testing.T) {
@@ -130,7 +147,7 @@ func TestEndsOfTheAddressSpace(t *testing.T) {
 	}
 	for _, impl := range implementations {
 		t.Run(impl.name, func(t *testing.T) {
-			samples := readOnce(t, impl.start(t, content).address(), unit, points)
+			samples := readOnce(t, impl.start(t, content).config(unit, points))
 			for i, s := range samples {
 				require.Equal(t, acquire.Good, s.Quality, points[i].Name)
 				assert.Equal(t, want[i], s.Value, points[i].Name)
@@ -139,57 +156,47 @@ func TestEndsOfTheAddressSpace(t *testing.T) {
 	}
 }
 
-// matrix counts the values read right, by table, type and order.
+// matrix counts the values read right, by transport, server, type and order.
 type matrix struct {
-	columns []modbus.Order
-	rows    []cell // in order of arrival, without column
-	right   map[cell]int
-	all     map[cell]int
+	rows       []row // in order of arrival
+	right, all map[row]map[modbus.Order]int
 }
 
-type cell struct {
-	table modbus.Table
-	typ   modbus.Type
-	order modbus.Order
-}
+type row struct{ transport, server, typ string }
 
 func newMatrix() *matrix {
-	m := &matrix{right: make(map[cell]int), all: make(map[cell]int)}
-	for _, l := range layouts {
-		m.columns = append(m.columns, l.order)
-	}
-	return m
+	return &matrix{right: make(map[row]map[modbus.Order]int), all: make(map[row]map[modbus.Order]int)}
 }
 
-func (m *matrix) add(table modbus.Table, typ modbus.Type, order modbus.Order, ok bool) {
-	c := cell{table, typ, order}
-	if row := (cell{table: table, typ: typ}); m.all[c] == 0 && order == m.columns[0] {
-		m.rows = append(m.rows, row)
+func (m *matrix) add(r row, order modbus.Order, ok bool) {
+	if m.all[r] == nil {
+		m.rows = append(m.rows, r)
+		m.all[r], m.right[r] = make(map[modbus.Order]int), make(map[modbus.Order]int)
 	}
-	m.all[c]++
+	m.all[r][order]++
 	if ok {
-		m.right[c]++
+		m.right[r][order]++
 	}
 }
 
-// String gives a table with one line per table and type, one column per order.
+// String gives a table with one line per transport, server and type, one column
+// per order.
 func (m *matrix) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "table\ttype")
-	for _, order := range m.columns {
-		fmt.Fprintf(w, "\t%s", order)
+	fmt.Fprint(w, "transport\tserver\ttype")
+	for _, l := range layouts {
+		fmt.Fprintf(w, "\t%s", l.order)
 	}
 	fmt.Fprintln(w)
-	for _, row := range m.rows {
-		fmt.Fprintf(w, "%s\t%s", row.table, row.typ)
-		for _, order := range m.columns {
-			c := cell{row.table, row.typ, order}
-			if m.all[c] == 0 {
+	for _, r := range m.rows {
+		fmt.Fprintf(w, "%s\t%s\t%s", r.transport, r.server, r.typ)
+		for _, l := range layouts {
+			if m.all[r][l.order] == 0 {
 				fmt.Fprint(w, "\t-")
 				continue
 			}
-			fmt.Fprintf(w, "\t%d/%d", m.right[c], m.all[c])
+			fmt.Fprintf(w, "\t%d/%d", m.right[r][l.order], m.all[r][l.order])
 		}
 		fmt.Fprintln(w)
 	}

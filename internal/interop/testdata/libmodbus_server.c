@@ -1,7 +1,8 @@
 /*
- * A Modbus/TCP server on libmodbus, for tests.
+ * A Modbus server on libmodbus, for tests.
  *
- *     libmodbus_server PORT
+ *     libmodbus_server tcp|tcp-flushing PORT
+ *     libmodbus_server rtu DEVICE
  *
  * Standard input first gives the image, one run of values a line, and closes it
  * with a line of its own:
@@ -12,10 +13,15 @@
  * Each table of a unit reaches from address 0 to the highest one given; what no
  * line sets is 0. The server then listens on 127.0.0.1, where PORT 0 lets the
  * system choose, prints the port, and serves any number of connections until
- * standard input ends.
+ * standard input ends. On a serial line it serves the first unit of the image,
+ * since libmodbus serves one, and prints 0.
+ *
+ * tcp-flushing drops what is waiting on a connection after each exception, as
+ * libmodbus itself does after refusing a quantity or a function.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +32,7 @@
 #include <modbus.h>
 #include <netinet/in.h>
 
-enum { ADDRESSES = 65536, UNITS = 256, TABLES = 4, UNIT_OFFSET = 6 };
+enum { ADDRESSES = 65536, UNITS = 256, TABLES = 4, BAUD = 115200 };
 
 static const char *const table_names[TABLES] = {"coils", "discrete", "holding", "input"};
 
@@ -59,20 +65,24 @@ static long number(const char *word, long limit)
     return n;
 }
 
-static void read_image(struct image *images[UNITS])
+/* read_image returns the first unit named. */
+static int read_image(struct image *images[UNITS])
 {
     static const char blank[] = " \r\n";
     char *line = NULL;
     size_t capacity = 0;
+    int first = -1;
     while (getline(&line, &capacity, stdin) >= 0) {
         char *word = strtok(line, blank);
         if (word == NULL)
             continue;
         if (strcmp(word, "serve") == 0) {
             free(line);
-            return;
+            return first;
         }
         long unit = number(word, UNITS);
+        if (first < 0)
+            first = (int)unit;
         int table = find_table(strtok(NULL, blank));
         if (table < 0)
             fail("line", "no such table");
@@ -88,6 +98,7 @@ static void read_image(struct image *images[UNITS])
         }
     }
     fail("image", "ends without serve");
+    return -1;
 }
 
 static modbus_mapping_t *map_image(const struct image *image)
@@ -107,31 +118,48 @@ static modbus_mapping_t *map_image(const struct image *image)
     return map;
 }
 
-static void announce(int listener)
+static void announce(int port)
+{
+    printf("%d\n", port);
+    fflush(stdout);
+}
+
+static int port_of(int listener)
 {
     struct sockaddr_in bound;
     socklen_t length = sizeof bound;
     if (getsockname(listener, (struct sockaddr *)&bound, &length) != 0)
         fail("getsockname", strerror(errno));
-    printf("%d\n", ntohs(bound.sin_port));
-    fflush(stdout);
+    return ntohs(bound.sin_port);
 }
 
-/* answer serves one request; -1 says that the connection is over. */
-static int answer(modbus_t *ctx, int connection, modbus_mapping_t *maps[UNITS])
+/*
+ * answer serves one request, and returns what modbus_receive does: -1 where the
+ * connection is over, or something on the line was no request.
+ */
+static int answer(modbus_t *ctx, modbus_mapping_t *maps[UNITS], bool flushing)
 {
-    uint8_t request[MODBUS_TCP_MAX_ADU_LENGTH];
-    modbus_set_socket(ctx, connection);
+    uint8_t request[MODBUS_MAX_ADU_LENGTH];
     int length = modbus_receive(ctx, request);
     if (length <= 0)
         return length;
-    modbus_mapping_t *map = maps[request[UNIT_OFFSET]];
+    int header = modbus_get_header_length(ctx);
+    modbus_mapping_t *map = maps[request[header - 1]];
     if (map == NULL)
         return modbus_reply_exception(ctx, request, MODBUS_EXCEPTION_GATEWAY_TARGET);
-    return modbus_reply(ctx, request, length, map);
+    int sent = modbus_reply(ctx, request, length, map);
+    if (flushing && sent == header + 2)
+        modbus_flush(ctx);
+    return sent;
 }
 
-static void serve(modbus_t *ctx, int listener, modbus_mapping_t *maps[UNITS])
+static bool input_ended(void)
+{
+    char ignored[256];
+    return read(STDIN_FILENO, ignored, sizeof ignored) <= 0;
+}
+
+static void serve_tcp(modbus_t *ctx, int listener, modbus_mapping_t *maps[UNITS], bool flushing)
 {
     fd_set watched;
     FD_ZERO(&watched);
@@ -145,8 +173,7 @@ static void serve(modbus_t *ctx, int listener, modbus_mapping_t *maps[UNITS])
             if (!FD_ISSET(fd, &ready))
                 continue;
             if (fd == STDIN_FILENO) {
-                char ignored[256];
-                if (read(fd, ignored, sizeof ignored) <= 0)
+                if (input_ended())
                     return;
             } else if (fd == listener) {
                 int connection = accept(listener, NULL, NULL);
@@ -155,36 +182,64 @@ static void serve(modbus_t *ctx, int listener, modbus_mapping_t *maps[UNITS])
                 FD_SET(connection, &watched);
                 if (top < connection)
                     top = connection;
-            } else if (answer(ctx, fd, maps) < 0) {
-                FD_CLR(fd, &watched);
-                close(fd);
+            } else {
+                modbus_set_socket(ctx, fd);
+                if (answer(ctx, maps, flushing) < 0) {
+                    FD_CLR(fd, &watched);
+                    close(fd);
+                }
             }
         }
     }
 }
 
+static void serve_line(modbus_t *ctx, modbus_mapping_t *maps[UNITS])
+{
+    int line = modbus_get_socket(ctx);
+    for (;;) {
+        fd_set ready;
+        FD_ZERO(&ready);
+        FD_SET(STDIN_FILENO, &ready);
+        FD_SET(line, &ready);
+        if (select(line + 1, &ready, NULL, NULL, NULL) < 0)
+            fail("select", strerror(errno));
+        if (FD_ISSET(STDIN_FILENO, &ready) && input_ended())
+            return;
+        if (FD_ISSET(line, &ready))
+            answer(ctx, maps, false);
+    }
+}
+
 int main(int argc, char *argv[])
 {
-    if (argc != 2)
-        fail("usage", "libmodbus_server PORT");
+    if (argc != 3)
+        fail("usage", "libmodbus_server tcp|tcp-flushing|rtu PORT|DEVICE");
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdin, NULL, _IOFBF, 1 << 16);
 
     static struct image *images[UNITS];
-    read_image(images);
+    int first = read_image(images);
     static modbus_mapping_t *maps[UNITS];
     for (int unit = 0; unit < UNITS; unit++) {
         if (images[unit] != NULL)
             maps[unit] = map_image(images[unit]);
     }
 
-    modbus_t *ctx = modbus_new_tcp("127.0.0.1", (int)number(argv[1], ADDRESSES));
+    if (strcmp(argv[1], "rtu") == 0) {
+        modbus_t *ctx = modbus_new_rtu(argv[2], BAUD, 'N', 8, 1);
+        if (ctx == NULL || modbus_set_slave(ctx, first) < 0 || modbus_connect(ctx) < 0)
+            fail(argv[2], modbus_strerror(errno));
+        announce(0);
+        serve_line(ctx, maps);
+        return 0;
+    }
+    modbus_t *ctx = modbus_new_tcp("127.0.0.1", (int)number(argv[2], ADDRESSES));
     if (ctx == NULL)
         fail("context", modbus_strerror(errno));
     int listener = modbus_tcp_listen(ctx, 16);
     if (listener < 0)
         fail("listen", modbus_strerror(errno));
-    announce(listener);
-    serve(ctx, listener, maps);
+    announce(port_of(listener));
+    serve_tcp(ctx, listener, maps, strcmp(argv[1], "tcp-flushing") == 0);
     return 0;
 }
