@@ -96,7 +96,10 @@ type Point struct {
 
 // Bits is a run of bits of a number, counted from 0, the least significant. The
 // zero value is all of them.
-type Bits struct{ Lowest, Count uint8 }
+type Bits struct {
+	Lowest uint8 // first bit of the run
+	Count  uint8 // how many; 0 with a Lowest of 0: all
+}
 
 // Bit returns the single bit n.
 func Bit(n uint8) Bits { return Bits{n, 1} }
@@ -116,8 +119,11 @@ func (b Bits) end() int { return int(b.Lowest) + int(b.Count) }
 
 // Sentinel is a number, or a range of them, that stands for no value. It is
 // compared with the bits of the raw value as an unsigned number: -1 in a register
-// is 0xffff. Last may be left out.
-type Sentinel struct{ First, Last uint64 }
+// is 0xffff. The zero value is the number 0.
+type Sentinel struct {
+	First uint64 // the number, or the first of a range
+	Last  uint64 // the last of the range; 0: First is alone
+}
 
 // String formats s as "0x8000", or as "0x7fff0000-0x7fffffff".
 func (s Sentinel) String() string {

@@ -228,7 +228,12 @@ func (c Config) checked() (Config, *Bus, error) {
 		}
 	}
 	for _, p := range c.Points {
-		if !p.At.table.bits() && p.span() > c.MaxRegisters {
+		switch {
+		case p.At.table.bits() && p.span() > c.MaxBits:
+			fault("point %q: %d bits do not fit %d", p.Name, p.span(), c.MaxBits)
+		case !p.At.table.bits() && p.span() > c.MaxRegisters && p.ScaleAt.table != 0:
+			fault("point %q: value and scale register, %d in all, do not fit %d registers", p.Name, p.span(), c.MaxRegisters)
+		case !p.At.table.bits() && p.span() > c.MaxRegisters:
 			fault("point %q: type %s does not fit %d registers", p.Name, p.Type, c.MaxRegisters)
 		}
 	}
