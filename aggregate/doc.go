@@ -9,6 +9,12 @@
 // watermark after which nothing can change it. Then one Interval with the
 // accounts of all channels, their coverage and flags goes to the caller.
 //
+// A Router is for meters of several channels. A Bank keeps series of one channel
+// each, up to millions, with the same engine and results: a Plan, made of a Series,
+// says what they are; Periods come out. A Meter is a Bank of one. Both take columns
+// besides samples. A Shard is a stretch of a series taken apart from what was
+// before, to be merged.
+//
 // # Policies
 //
 // Where the field disagrees there is a named policy with a safe default:
@@ -64,13 +70,17 @@
 //     to the last quantum.
 //   - Results do not depend on how samples are cut into batches: streamed equals
 //     batched, bit for bit.
+//   - Nor do they depend on whether samples come one by one or in columns, on how a
+//     series is cut into Shards and in which pairs these are merged, or on a process
+//     that is killed and restored from its state, after whichever sample.
 //   - Good, uncertain and missing time add up to the length of each interval.
 //   - Whole numbers from registers stay whole numbers; differences of readings
 //     telescope without loss.
-//   - Memory is bounded and allocated by NewRouter; the slice of
-//     intervals apart, pushing allocates nothing. There is no clock, no goroutine,
+//   - Memory is bounded and allocated by NewRouter, NewBank and NewMeter; the slices
+//     of intervals and periods apart, pushing allocates nothing. (A Shard grows with
+//     the periods it has seen.) There is no clock, no goroutine,
 //     no lock and no logging.
 //   - Nothing is dropped in silence: Counts tells.
-//   - Input cannot make it panic. Configuration is checked by NewRouter, which
+//   - Input cannot make it panic, nor can a state that was tampered with. Configuration is checked by NewRouter, which
 //     names all faults at once.
 package aggregate

@@ -59,3 +59,37 @@ func ExampleEnergy_Exact() {
 	// Output:
 	// 24.310 kWh 24.31 87516000 J
 }
+
+// A day of history in two halves, by two workers, and the meter that goes on from
+// there.
+func ExampleShard() {
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Kilowatt, Rule: aggregate.Trapezoid, Demand: aggregate.Block(12 * time.Hour)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	midnight := acquire.At(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
+	half := make([]float64, 12*60) // minutes
+	for i := range half {
+		half[i] = 3
+	}
+	morning, _ := aggregate.NewShard(plan)
+	evening, _ := aggregate.NewShard(plan)
+	_ = evening.PushRegular(midnight.Add(12*time.Hour), time.Minute, half)
+	_ = morning.PushRegular(midnight, time.Minute, half)
+
+	meter, _ := aggregate.NewMeter(plan)
+	periods, _ := meter.Merge(nil, morning)
+	periods, err = meter.Merge(periods, evening)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	periods = meter.Push(periods, midnight.Add(24*time.Hour), 3, acquire.Good)
+	for i := range periods {
+		fmt.Println(periods[i].Interval("main"))
+	}
+	// Output:
+	// 00:00:00-12:00:00 main 36.000 kWh, demand 3.0 kW, coverage 100 %
+	// 12:00:00-00:00:00 main 36.000 kWh, demand 3.0 kW, coverage 100 %
+}

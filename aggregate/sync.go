@@ -34,7 +34,7 @@ func (s SyncSource) String() string {
 // Sync says how the demand periods of a Series are synchronised. The zero value
 // is by the clock. The Meterings of a Router know the clock alone.
 type Sync struct {
-	By SyncSource
+	By SyncSource // what starts a period
 	// Tolerance is how far from Demand.Interval after the pulse before a pulse may
 	// come. Each pulse starts a period, so that a lasting shift is adopted; one
 	// outside of the tolerance ends a period that is too short or too long, which is
