@@ -122,7 +122,7 @@ var unity = units.Scale{Num: 1, Den: 1}
 
 // decode appends the samples of the points of one block to b: data are the
 // registers or bits of the block as they came, q carries the flags.
-func decode(b *acquire.Batch, decoders []decoder, data []byte, _ Table, at acquire.Instant, q acquire.Quality) {
+func decode(b *acquire.Batch, decoders []decoder, data []byte, at acquire.Instant, q acquire.Quality) {
 	before := len(b.Samples)
 	b.Samples = slices.Grow(b.Samples, len(decoders))[:before+len(decoders)]
 	samples := b.Samples[before:]

@@ -87,7 +87,7 @@ func TestEveryTypeInEveryOrder(t *testing.T) {
 // one decodes a single point.
 func one(d *decoder, data []byte) (acquire.Value, acquire.Quality) {
 	var b acquire.Batch
-	decode(&b, []decoder{*d}, data, d.rule.At.table, 1, acquire.Good)
+	decode(&b, []decoder{*d}, data, 1, acquire.Good)
 	return b.Samples[0].Value, b.Samples[0].Quality
 }
 
@@ -196,7 +196,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 			if err == nil {
 				var batch acquire.Batch
-				decode(&batch, b.decoders, data, b.at.table, 1, acquire.Good)
+				decode(&batch, b.decoders, data, 1, acquire.Good)
 			}
 		}
 	})
@@ -290,7 +290,7 @@ func TestDecodeAllocs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		decode(&batch, b.decoders, data, InputRegisters, 1, acquire.Good)
+		decode(&batch, b.decoders, data, 1, acquire.Good)
 	})
 	assert.LessOrEqual(t, allocs, 1.0)
 	assert.Len(t, batch.Samples, 62)
@@ -330,7 +330,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				batch.Reset()
-				decode(&batch, block.decoders, data, InputRegisters, 1, acquire.Good)
+				decode(&batch, block.decoders, data, 1, acquire.Good)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(members)), "ns/sample")
 		})

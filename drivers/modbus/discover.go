@@ -123,7 +123,7 @@ func Orders(t Type, raw []uint16, plausible func(acquire.Value) bool) (orders []
 			continue // says nothing new
 		}
 		var b acquire.Batch
-		decode(&b, []decoder{newDecoder(1, p)}, data, HoldingRegisters, 1, acquire.Good)
+		decode(&b, []decoder{newDecoder(1, p)}, data, 1, acquire.Good)
 		if s := b.Samples[0]; s.Quality.IsGood() && plausible(s.Value) {
 			orders = append(orders, o)
 		}

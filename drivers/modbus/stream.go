@@ -306,7 +306,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 		s.silent, s.proven = 0, true
 		var data []byte
 		if data, err = s.src.framer.data(q.block, q.request, answer); err == nil {
-			decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
+			decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))
 			return at, nil
 		}
 		s.countAnswer(err)

@@ -97,7 +97,7 @@ func decoded(p Point, data []byte, first int) outcome {
 		d.offset *= 2
 	}
 	var b acquire.Batch
-	decode(&b, []decoder{d}, data, p.At.table, 1, acquire.Good)
+	decode(&b, []decoder{d}, data, 1, acquire.Good)
 	s := b.Samples[0]
 	if words, ok := b.Text(s.Value); ok {
 		return outcome{text: string(words), Quality: s.Quality}

@@ -295,7 +295,7 @@ func TestValueAndScaleInOneRequest(t *testing.T) {
 			require.LessOrEqual(t, b.count, terms.MaxRegisters)
 			var batch acquire.Batch
 			start := int(b.at.offset)
-			decode(&batch, b.decoders, data[2*start:2*b.end()], b.at.table, 1, acquire.Good)
+			decode(&batch, b.decoders, data[2*start:2*b.end()], 1, acquire.Good)
 			for _, s := range batch.Samples {
 				got[s.Point] = s.Value
 			}
@@ -331,7 +331,7 @@ func TestDecodeAllocsOfEveryType(t *testing.T) {
 	var batch acquire.Batch
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		batch.Reset()
-		decode(&batch, decoders, data, InputRegisters, 1, acquire.Good)
+		decode(&batch, decoders, data, 1, acquire.Good)
 	}))
 	assert.Len(t, batch.Samples, int(maxType))
 }

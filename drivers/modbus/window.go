@@ -121,7 +121,7 @@ func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight
 	data, err := s.src.framer.data(q.block, q.request, frame)
 	if err == nil {
 		q.refused = false
-		decode(b, q.decoders, data, q.at.table, at, q.stamp(at, acquire.Good))
+		decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))
 		return true
 	}
 	s.countAnswer(err)
