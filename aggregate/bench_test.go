@@ -123,11 +123,29 @@ func BenchmarkRegister(b *testing.B) {
 	})
 }
 
+// One meter, sample by sample, with all that belongs to it.
+func BenchmarkMeterPush(b *testing.B) {
+	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
+		b.Run(rule.String(), func(b *testing.B) {
+			m := meterOf(b, aggregate.Series{Unit: units.Watt, Rule: rule})
+			at := benchStart
+			closed := m.Push(nil, at, 1, acquire.Good)
+			perSample(b, 1000, func() {
+				for i := range 1000 {
+					at += 1e9
+					closed = m.Push(closed[:0], at, 1000.123456789*float64(1+i&7), acquire.Good)
+				}
+			})
+		})
+	}
+}
+
 // The same meters in a Bank.
 func benchmarkBank(b *testing.B, meters int, rule aggregate.Rule, shuffled bool, value func(i int) acquire.Value) {
 	bank, batch := fullBank(b, meters, rule, shuffled, value)
 	advance := acquire.Instant(len(batch.Samples)/meters) * acquire.Instant(time.Second)
-	var closed []aggregate.Period
+	closed := bank.AppendPeriods(nil, batch) // the first samples open the series
+	later(batch.Samples, advance)
 	perSample(b, len(batch.Samples), func() {
 		closed = bank.AppendPeriods(closed[:0], batch)
 		later(batch.Samples, advance)
