@@ -6,9 +6,9 @@
 // The work is that of an energy bill: the kWh and the largest quarter hour of
 // 10,000 meters, read every ten seconds, 50 million rows in the order of time.
 //
-//   - fieldtap Bank: the rows as samples through an aggregate.Bank, 10,000 a call;
-//   - fieldtap Router: the same through an aggregate.Router, as they come from a
-//     Stream. The filling of the batches is part of the cost of both;
+//   - fieldtap Bank: the rows as columns through an aggregate.Bank, 10,000 a call;
+//   - fieldtap Router: the rows as samples through an aggregate.Router, as they come
+//     from a Stream, the filling of the batches included;
 //   - DuckDB: the identical question in SQL over a table in memory, a trapezoid
 //     between neighbours by window function; its results must be ours;
 //   - DuckDB, bare scan: every row read once, for scale;

@@ -61,9 +61,8 @@ func (r *router) bills(bills []bill) {
 
 // bank is the plant in an aggregate.Bank: one series a meter, and no names.
 type bank struct {
-	bank    *aggregate.Bank
-	samples []acquire.Sample
-	out     []aggregate.Period
+	bank *aggregate.Bank
+	out  []aggregate.Period
 }
 
 func newBank(meters int) (*bank, error) {
@@ -71,24 +70,19 @@ func newBank(meters int) (*bank, error) {
 	if err != nil {
 		return nil, err
 	}
-	points := make([]acquire.PointID, meters)
-	b := &bank{samples: make([]acquire.Sample, meters), out: make([]aggregate.Period, 0, meters)}
-	for i := range points {
-		points[i] = acquire.PointID(i + 1)
-		b.samples[i] = acquire.Sample{Point: points[i], Quality: acquire.Good}
-	}
-	b.bank, err = aggregate.NewBank(plan, nil, points)
+	b := &bank{out: make([]aggregate.Period, 0, meters)}
+	b.bank, err = aggregate.NewBank(plan, nil, make([]acquire.PointID, meters))
 	return b, err
 }
 
-// bills reads the rows once. The peak is found among the periods that close, the
-// energy is summed up by the bank.
-func (b *bank) bills(all *rows, bills []bill) error {
-	for i := 0; i < len(all.at); i += len(b.samples) {
-		for j := range b.samples {
-			b.samples[j].Time, b.samples[j].Value = all.at[i+j], acquire.Float64(all.watts[i+j])
+// bills reads the rows once, a moment of all meters a call.
+func (b *bank) bills(all *rows, bills []bill) (err error) {
+	n := len(bills)
+	for i := 0; i < len(all.at); i += n {
+		b.out, err = b.bank.PushColumns(b.out[:0], all.meter[i:i+n], all.at[i:i+n], all.watts[i:i+n], nil)
+		if err != nil {
+			return err
 		}
-		b.out = b.bank.Push(b.out[:0], b.samples)
 	}
 	for i := range bills {
 		t, _ := b.bank.Totals(uint32(i))
