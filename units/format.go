@@ -1,6 +1,7 @@
 package units
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 )
@@ -13,9 +14,9 @@ type Format struct {
 	Digits int
 
 	// Prefixes chooses among the unit and its relatives by metric prefix, such that
-	// one to three digits stand before the point: "1.2345 MWh". The value is
-	// converted exactly and never leaves its kind; units that take no prefix, °C or
-	// % or h, stay as they are.
+	// one to three digits stand before the point: "1.2345 MWh". The digits stay and
+	// the point moves, so that nothing is rounded for it; the kind never changes.
+	// Units that take no prefix, °C or % or h, stay as they are.
 	Prefixes bool
 
 	// ASCII writes the canonical symbol, which [Parse] reads, in place of the
@@ -28,11 +29,14 @@ type Format struct {
 // One without a symbol, and the unknown unit as "?". It allocates nothing beyond
 // what b lacks.
 func (f Format) Append(b []byte, q Quantity) []byte {
-	digits := min(max(f.Digits, 0), 17)
-	if f.Prefixes {
-		q = q.engineering(digits)
+	var buffer [32]byte
+	text, exp := scientific(buffer[:0], q.Value, min(max(f.Digits, 0), 17))
+	if f.Prefixes && q.Value != 0 && !isSpecial(q.Value) {
+		u := engineering(q.Unit, exp)
+		exp += decades(q.Unit, u)
+		q.Unit = u
 	}
-	b = appendNumber(b, q.Value, digits)
+	b = appendNumber(b, text, exp)
 	if f.ASCII {
 		if q.Unit != None {
 			b = append(b, ' ')
@@ -52,23 +56,25 @@ func (f Format) Append(b []byte, q Quantity) []byte {
 // String returns what Append appends.
 func (f Format) String(q Quantity) string { return string(f.Append(nil, q)) }
 
-// engineering returns q in the relative of its unit by prefix that suits its size
-// once it is rounded to so many digits.
-func (q Quantity) engineering(digits int) Quantity {
-	if !(math.Abs(q.Value) <= math.MaxFloat64) || q.Value == 0 || stem(q.Unit) == None {
-		return q
+// engineering returns the relative of u by prefix in which a value whose first digit
+// stands for 10^exp in u has one to three digits before the point, or the nearest to
+// that. To go by the digits, and not by the value converted, keeps them as they are:
+// 1e-7 Wh are 0.0001 mWh, and not 0.00009999999999999999.
+func engineering(u Unit, exp int) Unit {
+	if stem(u) == None {
+		return u
 	}
-	best := q
-	for decade(best.Value, digits) >= 3 {
-		next, ok := q.relative(best.Unit, +1)
-		if !ok {
+	best := u
+	for exp+decades(u, best) >= 3 {
+		next := relative(best, +1)
+		if next == None {
 			break
 		}
 		best = next
 	}
-	for decade(best.Value, digits) < 0 {
-		next, ok := q.relative(best.Unit, -1)
-		if !ok {
+	for exp+decades(u, best) < 0 {
+		next := relative(best, -1)
+		if next == None {
 			break
 		}
 		best = next
@@ -76,28 +82,43 @@ func (q Quantity) engineering(digits int) Quantity {
 	return best
 }
 
-// relative returns q in the next unit of u's kind, going by step, that has the
-// same stem.
-func (q Quantity) relative(u Unit, step int) (Quantity, bool) {
+// relative returns the next unit of u's kind, going by step, that has the same stem,
+// or None.
+func relative(u Unit, step int) Unit {
 	for v := int(u) + step; Unit(v).Kind() == u.Kind(); v += step {
 		if stem(Unit(v)) == stem(u) {
-			return Quantity{newConverter(q.Unit, Unit(v)).Convert(q.Value), Unit(v)}, true
+			return Unit(v)
 		}
 	}
-	return q, false
+	return None
 }
 
-// decade returns the power of ten of the first digit of x rounded to so many
-// digits. x is finite and not zero.
-func decade(x float64, digits int) int {
-	var buffer [32]byte
-	_, exp := scientific(buffer[:0], x, digits)
-	return exp
+// decades returns n where u is 10^n times v, for units of one stem.
+func decades(u, v Unit) int {
+	if u == v {
+		return 0
+	}
+	num, den, _ := product(table[u].num, table[u].den, table[v].den, table[v].num)
+	n := 0
+	for ; num > 1; num /= 10 {
+		n++
+	}
+	for ; den > 1; den /= 10 {
+		n--
+	}
+	return n
 }
 
-// scientific appends x as "-1.234e-05" and returns that and the exponent.
+func isSpecial(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
+
+// scientific appends x rounded to so many digits, 0 for the shortest text that reads
+// as x again, as "-1.234e-05", and returns that and the exponent. A NaN or infinity
+// has none.
 func scientific(b []byte, x float64, digits int) (text []byte, exp int) {
 	b = strconv.AppendFloat(b, x, 'e', digits-1, 64)
+	if isSpecial(x) {
+		return b, 0
+	}
 	i := len(b) - 1
 	for place := 1; '0' <= b[i] && b[i] <= '9'; i-- {
 		exp += place * int(b[i]-'0')
@@ -109,25 +130,27 @@ func scientific(b []byte, x float64, digits int) (text []byte, exp int) {
 	return b, exp
 }
 
-// appendNumber appends x rounded to so many digits, 0 for the shortest text that
-// reads as x again.
-func appendNumber(b []byte, x float64, digits int) []byte {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return strconv.AppendFloat(b, x, 'g', -1, 64)
+// appendNumber appends the digits of a text that scientific returned, the first of
+// them for 10^exp.
+func appendNumber(b, text []byte, exp int) []byte {
+	end := bytes.IndexByte(text, 'e')
+	if end < 0 {
+		return append(b, text...) // NaN or an infinity
 	}
-	var buffer [32]byte
-	text, exp := scientific(buffer[:0], x, digits)
 	if exp < -6 || exp > 20 {
-		return append(b, text...)
+		b = append(append(b, text[:end]...), 'e', '+')
+		if exp < 0 {
+			b[len(b)-1], exp = '-', -exp
+		}
+		if exp < 10 {
+			b = append(b, '0')
+		}
+		return strconv.AppendInt(b, int64(exp), 10)
 	}
 	if text[0] == '-' {
-		b, text = append(b, '-'), text[1:]
+		b, text, end = append(b, '-'), text[1:], end-1
 	}
 	// The digits are text[0], text[2], text[3] and so on up to the e.
-	end := 1
-	for text[end] != 'e' {
-		end++
-	}
 	rest := text[min(2, end):end]
 	if exp < 0 {
 		b = append(b, "0."...)
