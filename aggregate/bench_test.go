@@ -130,11 +130,17 @@ func BenchmarkMeterPush(b *testing.B) {
 			m := meterOf(b, aggregate.Series{Unit: units.Watt, Rule: rule})
 			at := benchStart
 			closed := m.Push(nil, at, 1, acquire.Good)
-			perSample(b, 1000, func() {
-				for i := range 1000 {
-					at += 1e9
-					closed = m.Push(closed[:0], at, 1000.123456789*float64(1+i&7), acquire.Good)
+			var values [1000]float64
+			for i := range values {
+				values[i] = 1000.123456789 * float64(1+i%7)
+			}
+			perSample(b, len(values), func() {
+				t, out := at, closed
+				for _, v := range values {
+					t += 1e9
+					out = m.Push(out[:0], t, v, acquire.Good)
 				}
+				at, closed = t, out
 			})
 		})
 	}

@@ -34,10 +34,17 @@ func NewMeter(p *Plan) (*Meter, error) {
 
 // Push takes the value v, in the unit of the plan, that was measured at t.
 func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
-	if m.g != nil && m.g.push(t, v, q) {
-		return dst
+	if g := m.g; g != nil {
+		// What gauge.push does, for import, without the call.
+		dt, common := g.common(t, q)
+		p, exact := round(float64(v * g.factor))
+		if first, second := g.ends(p); common && exact && first|second >= 0 {
+			g.in = g.in.add(product(uint64(first)+uint64(second), dt))
+			g.advance(t, p)
+			return dst
+		}
 	}
-	return m.bank.take(dst, 0, &acquire.Sample{Time: t, Value: acquire.Float64(v), Quality: q})
+	return m.take(dst, t, acquire.Float64(v), q)
 }
 
 // PushCount takes a whole number, such as the reading of a register, exactly.
@@ -45,7 +52,12 @@ func (m *Meter) PushCount(dst []Period, t acquire.Instant, n uint64, q acquire.Q
 	if m.c != nil && m.c.push(t, acquire.Uint64(n), q) {
 		return dst
 	}
-	return m.bank.take(dst, 0, &acquire.Sample{Time: t, Value: acquire.Uint64(n), Quality: q})
+	return m.take(dst, t, acquire.Uint64(n), q)
+}
+
+// take takes a sample that is not a common one.
+func (m *Meter) take(dst []Period, t acquire.Instant, v acquire.Value, q acquire.Quality) []Period {
+	return m.bank.take(dst, 0, &acquire.Sample{Time: t, Value: v, Quality: q})
 }
 
 // PushColumns takes times and values side by side, and their qualities or nil if
