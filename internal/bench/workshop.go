@@ -124,7 +124,7 @@ func (w *workshop) turn(ctx context.Context, c client, p place, address string, 
 
 // serve starts the server and returns its address and what ends it.
 func (w *workshop) serve(ctx context.Context, p place) (address string, stop func() error, err error) {
-	cmd := placed(ctx, p.server, []string{w.server, "0"})
+	cmd := placed(ctx, p.server, []string{w.server, "tcp", "0"})
 	cmd.Stderr = os.Stderr
 	input, err := cmd.StdinPipe()
 	if err != nil {
