@@ -71,7 +71,7 @@ func connectWindow(ctx context.Context, address string) (func() error, func() er
 		if len(batch.Samples) != len(points) {
 			return fmt.Errorf("poll gave %d samples", len(batch.Samples))
 		}
-		for i := 0; i < len(batch.Samples); i += registers {
+		for i := registers - 1; i < len(batch.Samples); i += registers {
 			s := &batch.Samples[i]
 			if !s.Quality.IsGood() || s.Value != acquire.Uint64(uint64(s.Point-first)+1) {
 				return fmt.Errorf("poll gave %v", *s)
