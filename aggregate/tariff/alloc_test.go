@@ -12,7 +12,7 @@ import (
 )
 
 func busy(t testing.TB) *tariff.Calendar {
-	return calendar(t, tariff.Config{
+	return calendar(t, tariff.CalendarConfig{
 		Location: zone(t, "Europe/Berlin"),
 		DayTypes: []tariff.DayType{{Name: "work", On: tariff.MondayToFriday}, {Name: "free", On: tariff.Weekend}},
 		Holidays: []tariff.Holiday{{DayType: "free", On: tariff.Easter(1)}, {DayType: "free", On: tariff.Fixed(time.May, 1)}},
@@ -27,7 +27,7 @@ func busy(t testing.TB) *tariff.Calendar {
 func TestAllocs(t *testing.T) {
 	c := busy(t)
 	for _, revisable := range []int{0, 10} {
-		m := meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: revisable})
+		m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: revisable})
 		dst := make([]tariff.Statement, 0, 4)
 		state := make([]byte, 0, 1<<14)
 		start := at("2026-01-01T00:00:00Z")
@@ -60,8 +60,8 @@ func TestAllocs(t *testing.T) {
 	}))
 }
 
-func BenchmarkMeter(b *testing.B) {
-	m := meterOf(b, tariff.MeterConfig{Calendar: busy(b)})
+func BenchmarkLedger(b *testing.B) {
+	m := ledgerOf(b, tariff.LedgerConfig{Calendar: busy(b)})
 	dst := make([]tariff.Statement, 0, 4)
 	first := at("2026-01-01T00:00:00Z")
 	u := used(first, 1)
@@ -71,7 +71,7 @@ func BenchmarkMeter(b *testing.B) {
 		u.Start, u.End = u.End, u.End.Add(quarter)
 		if u.End >= at2200 {
 			b.StopTimer()
-			m = meterOf(b, tariff.MeterConfig{Calendar: busy(b)})
+			m = ledgerOf(b, tariff.LedgerConfig{Calendar: busy(b)})
 			u.Start, u.End = first, first.Add(quarter)
 			b.StartTimer()
 		}

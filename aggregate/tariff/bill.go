@@ -5,24 +5,27 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // Bill is the cost of one billing period.
 type Bill struct {
-	Meter    string // Statement.Meter
-	Span            // the billing period
-	Lines    []Line // one for each item of the price list, in its order
-	Total    Money  // sum of the amounts of the lines
-	Complete bool   // whether all lines are
+	Meter    string      // Statement.Meter
+	Span                 // the billing period
+	Lines    []Line      // one for each item of the price list, in its order
+	Total    units.Money // sum of the amounts of the lines
+	Complete bool        // whether all lines are
 }
 
 // Line is one item of a bill.
 type Line struct {
-	Item     string   // Item.Name
-	Quantity *big.Rat // what is charged, in the unit of the item's quantity, exactly; the caller's
-	Exact    *big.Rat // the amount in major units of the currency, exactly; the caller's
-	Amount   Money    // Exact, rounded once
-	Complete bool     // whether the quantity was measured for all of the time it stands for
+	Item     string      // Item.Name
+	Quantity *big.Rat    // what is charged, exactly; the caller's
+	Unit     units.Unit  // of Quantity
+	Exact    *big.Rat    // the amount in units of the currency, exactly; the caller's
+	Amount   units.Money // Exact, rounded once
+	Complete bool        // whether the quantity was measured for all of the time it stands for
 }
 
 // Floor raises the quantity of an item of a price list for one bill. It is how a
@@ -34,8 +37,9 @@ type Floor struct {
 
 // Bill prices a statement of the calendar of the list. Each item is computed
 // exactly and rounded once. A statement that is not closed is priced as far as it
-// goes, and is not complete. An error says that the statement is of another
-// calendar, that a floor is for no item, or that an amount is too large.
+// goes, and is not complete. An error says that the statement is not of the
+// periods or billing periods of the calendar, that a floor is for no item, or
+// that an amount is too large, which wraps [units.ErrRange].
 func (p *Prices) Bill(s *Statement, floors ...Floor) (Bill, error) {
 	var faults []error
 	if err := p.fits(s); err != nil {
@@ -56,7 +60,7 @@ func (p *Prices) Bill(s *Statement, floors ...Floor) (Bill, error) {
 	total := new(big.Rat)
 	for i := range p.items {
 		it := &p.items[i]
-		line := Line{Item: it.Name}
+		line := Line{Item: it.Name, Unit: it.Item.Quantity.Unit()}
 		line.Quantity, line.Complete = p.quantity(it, s)
 		line.Complete = line.Complete && s.End != 0 && s.Through >= s.End
 		atLeast(line.Quantity, it.Minimum)
@@ -65,10 +69,10 @@ func (p *Prices) Bill(s *Statement, floors ...Floor) (Bill, error) {
 				atLeast(line.Quantity, f.At)
 			}
 		}
-		line.Exact = price(line.Quantity, it.Tiers)
-		amount, err := p.currency.round(line.Exact, p.rounding)
+		line.Exact = price(line.Quantity, it.blocks)
+		amount, err := units.NewMoney(line.Exact, p.currency, p.rounding)
 		if err != nil {
-			return Bill{}, err
+			return Bill{}, fmt.Errorf("tariff: item %q: %w", it.Name, err)
 		}
 		line.Amount = amount
 		total.Add(total, new(big.Rat).SetInt64(amount.Minor))
@@ -76,13 +80,14 @@ func (p *Prices) Bill(s *Statement, floors ...Floor) (Bill, error) {
 		bill.Lines = append(bill.Lines, line)
 	}
 	if !total.Num().IsInt64() {
-		return Bill{}, errors.New("tariff: a total beyond the range of Money")
+		return Bill{}, fmt.Errorf("tariff: total: %w", units.ErrRange)
 	}
-	bill.Total = Money{total.Num().Int64(), p.currency}
+	bill.Total = units.Money{Minor: total.Num().Int64(), Currency: p.currency}
 	return bill, nil
 }
 
-// fits reports whether the registers of s are those of the calendar.
+// fits reports whether the registers of s are those of the calendar, and its
+// billing period is one.
 func (p *Prices) fits(s *Statement) error {
 	same := s.energyPeriods == len(p.calendar.energy.periods) && s.demandPeriods == len(p.calendar.demand.periods)
 	for i := 0; same && i < s.energyPeriods; i++ {
@@ -91,6 +96,7 @@ func (p *Prices) fits(s *Statement) error {
 	for i := 0; same && i < s.demandPeriods; i++ {
 		same = s.demand[i].Period == p.calendar.demand.periods[i]
 	}
+	same = same && (s.End == 0 || p.calendar.BillingPeriod(max(s.Start, earliest)) == s.Span)
 	if !same {
 		return errors.New("tariff: a statement of another calendar")
 	}
@@ -148,13 +154,19 @@ func (p *Prices) quantity(it *item, s *Statement) (*big.Rat, bool) {
 	return excess, active && reactive
 }
 
-// days counts the local days of the billing period.
+// days counts the local days of the billing period that there were.
 func (p *Prices) days(s *Statement) *big.Rat {
 	if s.End == 0 {
 		return new(big.Rat)
 	}
 	first, end := p.calendar.dayOf(s.Start), p.calendar.dayOf(s.End)
-	return new(big.Rat).SetInt64(int64(end - first))
+	n := int64(end - first)
+	for day := first; day < end; day++ {
+		if p.calendar.midnight(day) == p.calendar.midnight(day+1) {
+			n-- // a zone that crosses the date line skips a day
+		}
+	}
+	return new(big.Rat).SetInt64(n)
 }
 
 func kilo(r *big.Rat) *big.Rat { return r.Mul(r, big.NewRat(1, 1000)) }
@@ -176,15 +188,15 @@ func atLeast(q *big.Rat, floor Ratio) {
 }
 
 // price adds up the blocks of a quantity.
-func price(quantity *big.Rat, tiers []Tier) *big.Rat {
+func price(quantity *big.Rat, blocks []block) *big.Rat {
 	sum, from := new(big.Rat), new(big.Rat)
-	for i, t := range tiers {
+	for i, b := range blocks {
 		to := quantity
-		if limit := t.UpTo.Rat(); i < len(tiers)-1 && quantity.Cmp(limit) > 0 {
-			to = limit
+		if i < len(blocks)-1 && quantity.Cmp(b.upTo) > 0 {
+			to = b.upTo
 		}
-		block := new(big.Rat).Sub(to, from)
-		sum.Add(sum, block.Mul(block, t.Price.Rat()))
+		part := new(big.Rat).Sub(to, from)
+		sum.Add(sum, part.Mul(part, b.price))
 		if from = to; to == quantity {
 			break
 		}

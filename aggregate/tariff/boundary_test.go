@@ -22,7 +22,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-func calendar(t testing.TB, cfg tariff.Config) *tariff.Calendar {
+func calendar(t testing.TB, cfg tariff.CalendarConfig) *tariff.Calendar {
 	t.Helper()
 	c, err := tariff.NewCalendar(cfg)
 	require.NoError(t, err)
@@ -59,6 +59,10 @@ var strange = []struct {
 	{"America/Havana", 2024},       // shows 00:00 to 01:00 twice
 	{"America/Scoresbysund", 2024}, // changes its base
 	{"Antarctica/Troll", 2026},     // shifts by two hours
+	{"Atlantic/Azores", 2026},      // skips midnight in spring, shows it twice in autumn
+	{"America/Nuuk", 2024},         // changes in the evening before, without effect in 2023
+	{"Pacific/Kwajalein", 1993},    // skips 21 August
+	{"Europe/Dublin", 2026},        // summer is the standard time of its rules
 	{"Europe/Berlin", 2040},        // beyond the tables, a leap year
 	{"Australia/Lord_Howe", 2104},  // the same, where the year ends in summer
 	{"America/New_York", 2255},
@@ -66,8 +70,8 @@ var strange = []struct {
 
 // random returns a calendar with arbitrary seasons, day types, holidays and
 // switches.
-func random(r *rand.Rand, loc *time.Location) tariff.Config {
-	cfg := tariff.Config{Location: loc}
+func random(r *rand.Rand, loc *time.Location) tariff.CalendarConfig {
+	cfg := tariff.CalendarConfig{Location: loc}
 	if r.IntN(4) > 0 {
 		// Cut the year at some days; stretches share a few names.
 		n := 1 + r.IntN(4)
@@ -175,7 +179,7 @@ func random(r *rand.Rand, loc *time.Location) tariff.Config {
 
 // shown is the twin of Calendar.At: it looks at the clock on the wall and
 // searches the configuration for what holds then.
-func shown(cfg tariff.Config, free map[tariff.Date]bool, t time.Time) (season, dayType, energy, demand string) {
+func shown(cfg tariff.CalendarConfig, free map[tariff.Date]bool, t time.Time) (season, dayType, energy, demand string) {
 	local := t.In(cfg.Location)
 	y, m, d := local.Date()
 	key := func(md tariff.MonthDay) int { return int(md.Month)*100 + md.Day }
@@ -218,7 +222,7 @@ func shown(cfg tariff.Config, free map[tariff.Date]bool, t time.Time) (season, d
 }
 
 // holidaysOf applies the rules to a year by trying each day.
-func holidaysOf(cfg tariff.Config, year int) map[tariff.Date]bool {
+func holidaysOf(cfg tariff.CalendarConfig, year int) map[tariff.Date]bool {
 	free := map[tariff.Date]bool{}
 	for y := year - 1; y <= year+1; y++ {
 		for day := time.Date(y, 1, 1, 12, 0, 0, 0, time.UTC); day.Year() == y; day = day.AddDate(0, 0, 1) {
@@ -289,7 +293,7 @@ func TestMinutesEqualTheClockOnTheWall(t *testing.T) {
 func TestDaysAdjoin(t *testing.T) {
 	for _, place := range strange {
 		t.Run(fmt.Sprint(place.zone, " ", place.year), func(t *testing.T) {
-			c := calendar(t, tariff.Config{Location: zone(t, place.zone)})
+			c := calendar(t, tariff.CalendarConfig{Location: zone(t, place.zone)})
 			day := c.Day(acquire.At(time.Date(place.year, 1, 1, 12, 0, 0, 0, c.Location())))
 			for c.Local(day.Start).Year() == place.year {
 				require.Equal(t, day, c.Day(day.Start), "first instant")

@@ -24,10 +24,10 @@ const (
 	latest   = acquire.Instant(9183110400 * 1e9) // 1 January 2261
 )
 
-// Config describes a calendar. It is read by [NewCalendar] and may be changed or
+// CalendarConfig describes a calendar. It is read by [NewCalendar] and may be changed or
 // dropped afterwards. The zero value is a calendar in UTC with one period, "",
 // and calendar months as billing periods.
-type Config struct {
+type CalendarConfig struct {
 	Location *time.Location // whose clock on the wall the tariff goes by; nil = UTC
 	Seasons  []Season       // cover every day of the year once; none = one season ""
 	DayTypes []DayType      // cover every weekday once; none = one day type ""
@@ -140,7 +140,7 @@ type turn struct {
 
 // NewCalendar returns the calendar of a configuration, or an error that names
 // all of its faults.
-func NewCalendar(cfg Config) (*Calendar, error) {
+func NewCalendar(cfg CalendarConfig) (*Calendar, error) {
 	b := builder{c: &Calendar{location: cfg.Location}}
 	if b.c.location == nil {
 		b.c.location = time.UTC

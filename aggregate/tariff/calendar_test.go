@@ -13,7 +13,7 @@ import (
 )
 
 func TestZeroConfig(t *testing.T) {
-	c := calendar(t, tariff.Config{})
+	c := calendar(t, tariff.CalendarConfig{})
 	assert.Equal(t, time.UTC, c.Location())
 	assert.Equal(t, []string{""}, c.EnergyPeriods())
 	assert.Equal(t, []string{""}, c.DemandPeriods())
@@ -24,7 +24,7 @@ func TestZeroConfig(t *testing.T) {
 }
 
 func TestUnknownTimes(t *testing.T) {
-	c := calendar(t, tariff.Config{})
+	c := calendar(t, tariff.CalendarConfig{})
 	for _, i := range []acquire.Instant{0, 1, -1, tariff.Earliest - 1, tariff.Latest, 1<<63 - 1, -1 << 63} {
 		assert.Equal(t, tariff.Segment{}, c.At(i))
 		assert.Zero(t, c.Next(i))
@@ -41,7 +41,7 @@ func TestUnknownTimes(t *testing.T) {
 			if 12%months != 0 {
 				continue
 			}
-			c := calendar(t, tariff.Config{Location: zone(t, place.zone), Billing: tariff.Cycle{Day: 31, Months: months, First: 12}})
+			c := calendar(t, tariff.CalendarConfig{Location: zone(t, place.zone), Billing: tariff.Cycle{Day: 31, Months: months, First: 12}})
 			for _, i := range []acquire.Instant{first, last} {
 				assert.True(t, c.At(i).Contains(i))
 				assert.True(t, c.Day(i).Contains(i))
@@ -58,27 +58,27 @@ func TestFaultsOfConfig(t *testing.T) {
 	flat := []tariff.Switch{{Period: "p"}}
 	for _, test := range []struct {
 		name string
-		cfg  tariff.Config
+		cfg  tariff.CalendarConfig
 		want string
 	}{
-		{"season hole and unknown names", tariff.Config{
+		{"season hole and unknown names", tariff.CalendarConfig{
 			Seasons: []tariff.Season{{Name: "summer", From: md(4, 1), To: md(9, 30)}, {Name: "winter", From: md(11, 1), To: md(2, 28)}},
 		}, "tariff: no season from 29 February to 31 March\ntariff: no season from 1 October to 31 October"},
-		{"season overlap", tariff.Config{
+		{"season overlap", tariff.CalendarConfig{
 			Seasons: []tariff.Season{{Name: "summer", From: md(4, 1), To: md(10, 1)}, {Name: "winter", From: md(10, 1), To: md(3, 31)}},
 		}, `tariff: seasons "summer" and "winter" overlap on 1 October`},
-		{"season overlaps itself around the year", tariff.Config{
+		{"season overlaps itself around the year", tariff.CalendarConfig{
 			Seasons: []tariff.Season{{Name: "all", From: md(4, 1), To: md(3, 31)}, {Name: "all", From: md(12, 31), To: md(1, 1)}},
 		}, `tariff: seasons "all" and "all" overlap on 31 December`},
-		{"no such days", tariff.Config{
+		{"no such days", tariff.CalendarConfig{
 			Seasons: []tariff.Season{{Name: "a", From: md(2, 30), To: md(4, 1)}, {Name: "b", From: md(4, 1), To: md(13, 1)}, {Name: "c", From: md(0, 1), To: md(1, 0)}},
 		}, "tariff: season \"a\": 30 February to 1 April: no such day\ntariff: season \"b\": 1 April to 1 %!Month(13): no such day\ntariff: season \"c\": 1 %!Month(0) to 0 January: no such day"},
-		{"day types", tariff.Config{
+		{"day types", tariff.CalendarConfig{
 			DayTypes: []tariff.DayType{
 				{Name: "work", On: tariff.MondayToFriday}, {Name: "free", On: tariff.On(time.Friday, time.Saturday)}, {Name: "work", On: tariff.On(9)},
 			},
 		}, "tariff: Friday is of day types \"work\" and \"free\"\ntariff: day type \"work\" is there twice\ntariff: day type \"work\": no such weekday\ntariff: Sunday is of no day type"},
-		{"holidays", tariff.Config{
+		{"holidays", tariff.CalendarConfig{
 			DayTypes: week,
 			Holidays: []tariff.Holiday{
 				{Name: "a", DayType: "holy", On: tariff.Fixed(time.February, 30)},
@@ -99,7 +99,7 @@ func TestFaultsOfConfig(t *testing.T) {
 			`tariff: holiday "d": too many days from Easter to be in its year`,
 			`tariff: holiday "e": no such day as 2026-02-29`,
 		}, "\n")},
-		{"schedule", tariff.Config{
+		{"schedule", tariff.CalendarConfig{
 			DayTypes: week,
 			Energy: tariff.Schedule{
 				Periods: []string{"p", "q", "p", "r"},
@@ -128,18 +128,18 @@ func TestFaultsOfConfig(t *testing.T) {
 			`tariff: energy: period "r" is never in force`,
 			`tariff: demand: 2 periods and no profile`,
 		}, "\n")},
-		{"too many periods", tariff.Config{Energy: tariff.Schedule{
+		{"too many periods", tariff.CalendarConfig{Energy: tariff.Schedule{
 			Periods:  strings.Split("0 1 2 3 4 5 6 7 8 9 a b c d e f g", " "),
 			Profiles: []tariff.DayProfile{{Switches: manySwitches()}},
 		}}, "tariff: energy: 17 periods, at most 16"},
-		{"billing", tariff.Config{Billing: tariff.Cycle{Day: 32, Months: 5, First: 13}},
+		{"billing", tariff.CalendarConfig{Billing: tariff.Cycle{Day: 32, Months: 5, First: 13}},
 			"tariff: billing: no day 32 in a month\ntariff: billing: 5 months do not divide a year\ntariff: billing: no such month as 13"},
-		{"billing below", tariff.Config{Billing: tariff.Cycle{Day: -1, Months: -1, First: -1}},
+		{"billing below", tariff.CalendarConfig{Billing: tariff.Cycle{Day: -1, Months: -1, First: -1}},
 			"tariff: billing: no day -1 in a month\ntariff: billing: -1 months do not divide a year\ntariff: billing: no such month as -1"},
-		{"billing dates", tariff.Config{Billing: tariff.Cycle{Day: 1, Dates: []tariff.Date{
+		{"billing dates", tariff.CalendarConfig{Billing: tariff.Cycle{Day: 1, Dates: []tariff.Date{
 			{Year: 2026, Month: 3, Day: 1}, {Year: 2026, Month: 2, Day: 30}, {Year: 2026, Month: 3, Day: 1},
 		}}}, "tariff: billing: dates and a day of the month\ntariff: billing: no such day as 2026-02-30\ntariff: billing: 2026-03-01 is not after 2026-03-01"},
-		{"one date", tariff.Config{Billing: tariff.Cycle{Dates: []tariff.Date{{Year: 2026, Month: 3, Day: 1}}}},
+		{"one date", tariff.CalendarConfig{Billing: tariff.Cycle{Dates: []tariff.Date{{Year: 2026, Month: 3, Day: 1}}}},
 			"tariff: billing: one date makes no billing period"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -176,17 +176,17 @@ func TestBillingPeriods(t *testing.T) {
 		{"dates, before", tariff.Cycle{Dates: []tariff.Date{{Year: 2026, Month: 1, Day: 3}, {Year: 2026, Month: 2, Day: 5}, {Year: 2026, Month: 3, Day: 1}}}, "2026-02-04T23:59:00+01:00", "2026-01-03", "2026-02-05", "33"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := calendar(t, tariff.Config{Location: zone(t, "Europe/Berlin"), Billing: test.cycle})
+			c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Europe/Berlin"), Billing: test.cycle})
 			p := c.BillingPeriod(at(test.at))
 			assert.Equal(t, test.start, c.Local(p.Start).Format(time.DateOnly))
 			assert.Equal(t, test.end, c.Local(p.End).Format(time.DateOnly))
 			assert.Equal(t, "00:00:00", c.Local(p.Start).Format(time.TimeOnly))
 			assert.Equal(t, "00:00:00", c.Local(p.End).Format(time.TimeOnly))
-			prices, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Currency: tariff.Currency{Code: "EUR", Digits: 2}, Items: []tariff.Item{
-				{Quantity: tariff.Days, Tiers: tariff.Flat(tariff.Whole(1))},
+			prices, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: []tariff.Item{
+				{Quantity: tariff.Days, Tiers: tariff.Flat(price(t, "1 EUR/d"))},
 			}})
 			require.NoError(t, err)
-			m := meterOf(t, tariff.MeterConfig{Calendar: c})
+			m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 			m.Add(nil, used(p.Start, 1))
 			s := m.Present()
 			bill, err := prices.Bill(&s)
@@ -242,6 +242,11 @@ func TestHolidays(t *testing.T) {
 		{"fifth Friday", []tariff.Holiday{{On: tariff.Nth(5, time.Friday, time.May)}}, 2026, "05-29"},
 		{"no fifth Friday", []tariff.Holiday{{On: tariff.Nth(5, time.Friday, time.June)}}, 2026, ""},
 		{"dates", []tariff.Holiday{{On: tariff.Dates(tariff.Date{Year: 2026, Month: 6, Day: 1}, tariff.Date{Year: 2027, Month: 6, Day: 2})}}, 2026, "06-01"},
+		{"a substitute beside one that moved", []tariff.Holiday{
+			{On: tariff.Fixed(time.July, 3), Observed: tariff.NextWeekday}, // Saturday
+			{On: tariff.Fixed(time.July, 4), Observed: tariff.SundayToMonday},
+			{On: tariff.Dates(tariff.Date{Year: 2021, Month: 7, Day: 4}), Observed: tariff.NextWeekday},
+		}, 2021, "07-05 07-06 07-07"},
 		{"Orthodox", []tariff.Holiday{{On: tariff.OrthodoxEaster(1)}}, 2026, "04-13"},
 		{"years", []tariff.Holiday{{On: tariff.Fixed(time.May, 8), From: 2020, To: 2020}}, 2021, ""},
 	} {
@@ -249,7 +254,7 @@ func TestHolidays(t *testing.T) {
 			for i := range test.holidays {
 				test.holidays[i].DayType = "holiday"
 			}
-			c := calendar(t, tariff.Config{
+			c := calendar(t, tariff.CalendarConfig{
 				DayTypes: []tariff.DayType{{Name: "day", On: tariff.EveryDay}, {Name: "holiday"}},
 				Holidays: test.holidays,
 			})
@@ -266,7 +271,7 @@ func TestHolidays(t *testing.T) {
 
 // The first holiday of the list has the day.
 func TestHolidayRank(t *testing.T) {
-	c := calendar(t, tariff.Config{
+	c := calendar(t, tariff.CalendarConfig{
 		DayTypes: []tariff.DayType{{Name: "day", On: tariff.EveryDay}, {Name: "a"}, {Name: "b"}},
 		Holidays: []tariff.Holiday{
 			{Name: "1", DayType: "b", On: tariff.Fixed(time.May, 1)},
@@ -278,7 +283,7 @@ func TestHolidayRank(t *testing.T) {
 
 func TestConfigIsCopied(t *testing.T) {
 	periods := []string{"high", "low"}
-	cfg := tariff.Config{Energy: tariff.Schedule{Periods: periods, Profiles: twoPeriods.Profiles}}
+	cfg := tariff.CalendarConfig{Energy: tariff.Schedule{Periods: periods, Profiles: twoPeriods.Profiles}}
 	c := calendar(t, cfg)
 	periods[0] = "changed"
 	c.EnergyPeriods()[1] = "changed"

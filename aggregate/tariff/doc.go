@@ -2,10 +2,10 @@
 // and prices them.
 //
 // A [Calendar] says which energy period and which demand period is in force at an
-// instant, and where local days, months and billing periods begin. A [Meter] books
-// each closed [aggregate.Interval] into the registers of the period it starts in,
-// and yields a [Statement] at the end of each billing period. [Prices] turn a
-// statement into a [Bill]. Nothing here sees a sample: energies, coverage and
+// instant, and where local days, months and billing periods begin. A [Ledger] books
+// each closed [aggregate.Interval] of a meter into the registers of the period it
+// starts in, and yields a [Statement] at the end of each billing period. [Prices]
+// turn a statement into a [Bill]. Nothing here sees a sample: energies, coverage and
 // demand come from the intervals.
 //
 // # Calendar
@@ -56,32 +56,37 @@
 //   - An interval belongs whole to the period it starts in, as tariffs have it, and
 //     so does its demand. Where a switch is not on an edge of the intervals, for
 //     instance with hourly intervals on the hour of UTC and a zone of +05:45,
-//     EnergyRegister.Straddling counts those that ended in another period. Choose a
-//     finer interval or [aggregate.Demand].Offset to have none.
+//     Straddling counts those during which the period changed, in the registers of
+//     energy and of demand. Choose a finer interval or [aggregate.Demand].Offset to
+//     have none.
 //   - Time of which nothing is known is shared out exactly among the periods it
 //     covers. This holds for intervals without any coverage, such as those flagged
 //     [aggregate.Silence], for time between intervals, and for the part of the first
 //     billing period before the first interval. Missing time is neither zero nor
 //     estimated.
-//   - Energy is that of Interval.Active and Interval.Reactive. Energy that is
-//     [aggregate.Carried] counts in the interval that carries it; it may be of another
-//     period, and EnergyRegister.Carried counts such intervals.
+//   - Energy is that of the meter's registers, or of power integrated for a meter
+//     without any: LedgerConfig.Basis. One basis holds for all intervals, unlike
+//     the rule of Interval.Active, because registers make up for an outage after
+//     it: what power had filled in by then would be billed twice.
+//   - Energy that is [aggregate.Carried] counts in the interval that carries it; it
+//     may be of another period, and EnergyRegister.Carried counts such intervals.
 //   - Maximum demand is the largest net energy of a whole interval of the configured
 //     length, by direction. Intervals without a demand are never a peak and are
 //     counted. Of equal peaks the first stays. Rolling and thermal demand, ratchets
 //     and coincident peaks are of package demand.
 //   - Intervals come in the order of time. One that begins before the end of the last
-//     is refused and counted as late. With MeterConfig.Revisable that many intervals
-//     stay open: they may come in any order and be replaced, and billing periods
-//     close as many intervals later.
+//     is refused and counted as late. With LedgerConfig.Revisable that many intervals
+//     stay open: they may come in any order and be replaced, as those of an
+//     [aggregate.Reviser] are, and billing periods close as many intervals later.
 //   - A billing period closes with the interval that reaches its end, or by
-//     [Meter.Advance].
+//     [Ledger.Advance].
 //
 // # Prices
 //
-//   - Quantities, prices and limits are exact ratios. Each item is computed without
-//     rounding and rounded once to the minor unit of the currency (ISO 4217), half
-//     even by default. The total is the sum of the rounded items.
+//   - Quantities, prices and limits are exact ratios. A price says what it is per,
+//     and is of the kind of its quantity: [units.Price]. Each item is computed
+//     without rounding and rounded once to the minor unit of the currency (ISO
+//     4217), half even by default. The total is the sum of the rounded items.
 //   - Tiers are blocks: each part of the quantity costs the price of the tier it
 //     lies in. They count within one billing period and one item.
 //   - Minimum and [Floor] raise the quantity, not the amount. An allowance of reactive
@@ -101,7 +106,7 @@
 //     and billing periods adjoin without gap or overlap, in every zone.
 //   - Intervals revised in time give the statements that they would have given at
 //     first.
-//   - A meter restored from its saved state goes on as the one that saved it. Bytes
+//   - A ledger restored from its saved state goes on as the one that saved it. Bytes
 //     that are no such state give an error and change nothing.
 //   - Observing allocates nothing but what the caller's slice needs to grow. Looking
 //     up the period costs one comparison until the next boundary.

@@ -7,6 +7,7 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/aggregate"
 	"github.com/fieldtap/fieldtap/aggregate/tariff"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // Two periods in Berlin: the high one from 06:00 to 22:00 on working days.
@@ -16,7 +17,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	calendar, err := tariff.NewCalendar(tariff.Config{
+	calendar, err := tariff.NewCalendar(tariff.CalendarConfig{
 		Location: berlin,
 		DayTypes: []tariff.DayType{
 			{Name: "working day", On: tariff.MondayToFriday},
@@ -40,7 +41,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	meter, err := tariff.NewMeter(tariff.MeterConfig{Name: "main", Calendar: calendar})
+	ledger, err := tariff.NewLedger(tariff.LedgerConfig{Meter: "main", Calendar: calendar})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -53,7 +54,7 @@ func Example() {
 		usage := tariff.Usage{Start: start, End: start.Add(15 * time.Minute), Demand: true}
 		usage.Active.Import = aggregate.WattHours(1000)
 		usage.Active.Coverage.Good = 15 * time.Minute
-		closed = meter.Add(closed, usage)
+		closed = ledger.Add(closed, usage)
 	}
 	for _, s := range closed {
 		fmt.Println(calendar.Label(s.Start), "to", calendar.Label(s.End))
@@ -71,28 +72,34 @@ func Example() {
 
 // A bill of energy in two blocks, demand, and a fixed charge.
 func ExamplePrices_Bill() {
-	calendar, err := tariff.NewCalendar(tariff.Config{})
+	calendar, err := tariff.NewCalendar(tariff.CalendarConfig{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	price := func(text string) units.Price {
+		p, err := units.ParsePrice(text)
+		if err != nil {
+			fmt.Println(err) // the list will not take it
+		}
+		return p
+	}
 	prices, err := tariff.NewPrices(tariff.PriceConfig{
 		Calendar: calendar,
-		Currency: tariff.Currency{Code: "EUR", Digits: 2},
 		Items: []tariff.Item{
 			{Name: "energy", Quantity: tariff.ImportEnergy, Tiers: []tariff.Tier{
-				{UpTo: tariff.Whole(1000), Price: tariff.Ratio{Num: 3125, Den: 10000}}, // 0.3125 EUR/kWh
-				{Price: tariff.Ratio{Num: 2931, Den: 10000}},
+				{UpTo: tariff.Whole(1000), Price: price("0.3125 EUR/kWh")},
+				{Price: price("293.10 EUR/MWh")},
 			}},
-			{Name: "demand", Quantity: tariff.ImportDemand, Tiers: tariff.Flat(tariff.Ratio{Num: 1250, Den: 100})},
-			{Name: "meter", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(tariff.Whole(25))},
+			{Name: "demand", Quantity: tariff.ImportDemand, Tiers: tariff.Flat(price("12.50 EUR/kW"))},
+			{Name: "meter", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(price("25 EUR/each"))},
 		},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	meter, err := tariff.NewMeter(tariff.MeterConfig{Name: "main", Calendar: calendar})
+	ledger, err := tariff.NewLedger(tariff.LedgerConfig{Meter: "main", Calendar: calendar})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -103,7 +110,7 @@ func ExamplePrices_Bill() {
 		usage := tariff.Usage{Start: start, End: start.Add(15 * time.Minute), Demand: true}
 		usage.Active.Import = aggregate.WattHours(500)
 		usage.Active.Coverage.Good = 15 * time.Minute
-		closed = meter.Add(closed, usage)
+		closed = ledger.Add(closed, usage)
 	}
 	for i := range closed {
 		bill, err := prices.Bill(&closed[i])
@@ -112,20 +119,20 @@ func ExamplePrices_Bill() {
 			return
 		}
 		for _, line := range bill.Lines {
-			fmt.Println(line.Item, line.Quantity.FloatString(3), line.Amount)
+			fmt.Println(line.Item, line.Quantity.FloatString(3), line.Unit, line.Amount)
 		}
 		fmt.Println("total", bill.Total)
 	}
 	// Output:
-	// energy 1440.000 441.46 EUR
-	// demand 2.000 25.00 EUR
-	// meter 1.000 25.00 EUR
+	// energy 1440.000 kWh 441.46 EUR
+	// demand 2.000 kW 25.00 EUR
+	// meter 1.000 each 25.00 EUR
 	// total 491.46 EUR
 }
 
 // All faults of a configuration come at once.
 func ExampleNewCalendar() {
-	_, err := tariff.NewCalendar(tariff.Config{
+	_, err := tariff.NewCalendar(tariff.CalendarConfig{
 		Seasons: []tariff.Season{
 			{Name: "summer", From: tariff.MonthDay{Month: time.April, Day: 1}, To: tariff.MonthDay{Month: time.September, Day: 30}},
 			{Name: "winter", From: tariff.MonthDay{Month: time.October, Day: 2}, To: tariff.MonthDay{Month: time.March, Day: 31}},

@@ -34,12 +34,12 @@ func Falls(r Rule, t time.Time) bool {
 
 // Spoilt returns the state of m after spoil has had its way with the statement
 // and the usages open to revision.
-func Spoilt(m *Meter, spoil func(*Statement, []Usage)) []byte {
+func Spoilt(m *Ledger, spoil func(*Statement, []Usage)) []byte {
 	window := make([]Usage, m.held)
 	for i := range window {
 		window[i] = m.window[(m.oldest+i)%len(m.window)]
 	}
-	spoil(&m.ledger.statement, window)
+	spoil(&m.page.statement, window)
 	m.oldest = 0
 	copy(m.window, window)
 	state, _ := m.MarshalBinary()

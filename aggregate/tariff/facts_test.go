@@ -36,6 +36,13 @@ func ratio(t testing.TB, text string) tariff.Ratio {
 	return r
 }
 
+func price(t testing.TB, text string) units.Price {
+	t.Helper()
+	p, err := units.ParsePrice(text)
+	require.NoError(t, err)
+	return p
+}
+
 // commercial is the tariff of the year in testdata: peak from 15:00 to 20:00 on
 // Monday to Friday, energy by season, demand not.
 func commercial(t testing.TB) (*tariff.Calendar, *tariff.Prices) {
@@ -44,7 +51,7 @@ func commercial(t testing.TB) (*tariff.Calendar, *tariff.Prices) {
 		return []tariff.Switch{{At: 0, Period: off}, {At: 15 * time.Hour, Period: peak}, {At: 20 * time.Hour, Period: off}}
 	}
 	flat := func(period string) []tariff.Switch { return []tariff.Switch{{At: 0, Period: period}} }
-	c := calendar(t, tariff.Config{
+	c := calendar(t, tariff.CalendarConfig{
 		Seasons: []tariff.Season{
 			{Name: "summer", From: tariff.MonthDay{Month: time.May, Day: 1}, To: tariff.MonthDay{Month: time.October, Day: 31}},
 			{Name: "winter", From: tariff.MonthDay{Month: time.November, Day: 1}, To: tariff.MonthDay{Month: time.April, Day: 30}},
@@ -68,19 +75,18 @@ func commercial(t testing.TB) (*tariff.Calendar, *tariff.Prices) {
 		},
 	})
 	tiers := func(first, rest string) []tariff.Tier {
-		return []tariff.Tier{{UpTo: tariff.Whole(100), Price: ratio(t, first)}, {Price: ratio(t, rest)}}
+		return []tariff.Tier{{UpTo: tariff.Whole(100), Price: price(t, first+" USD/kW")}, {Price: price(t, rest+" USD/kW")}}
 	}
 	p, err := tariff.NewPrices(tariff.PriceConfig{
 		Calendar: c,
-		Currency: tariff.Currency{Code: "USD", Digits: 2},
 		Items: []tariff.Item{
-			{Name: "energy 1", Quantity: tariff.ImportEnergy, Period: "1", Tiers: tariff.Flat(ratio(t, "0.05"))},
-			{Name: "energy 2", Quantity: tariff.ImportEnergy, Period: "2", Tiers: tariff.Flat(ratio(t, "0.075"))},
-			{Name: "energy 3", Quantity: tariff.ImportEnergy, Period: "3", Tiers: tariff.Flat(ratio(t, "0.06"))},
-			{Name: "energy 4", Quantity: tariff.ImportEnergy, Period: "4", Tiers: tariff.Flat(ratio(t, "0.05"))},
+			{Name: "energy 1", Quantity: tariff.ImportEnergy, Period: "1", Tiers: tariff.Flat(price(t, "0.05 USD/kWh"))},
+			{Name: "energy 2", Quantity: tariff.ImportEnergy, Period: "2", Tiers: tariff.Flat(price(t, "0.075 USD/kWh"))},
+			{Name: "energy 3", Quantity: tariff.ImportEnergy, Period: "3", Tiers: tariff.Flat(price(t, "0.06 USD/kWh"))},
+			{Name: "energy 4", Quantity: tariff.ImportEnergy, Period: "4", Tiers: tariff.Flat(price(t, "0.05 USD/kWh"))},
 			{Name: "demand 1", Quantity: tariff.ImportDemand, Period: "1", Tiers: tiers("20", "15")},
 			{Name: "demand 2", Quantity: tariff.ImportDemand, Period: "2", Tiers: tiers("10", "5")},
-			{Name: "customer", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(tariff.Whole(30))},
+			{Name: "customer", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(price(t, "30 USD/each"))},
 		},
 	})
 	require.NoError(t, err)
@@ -97,7 +103,7 @@ func TestCommercialYear(t *testing.T) {
 	})
 	require.NoError(t, err)
 	c, prices := commercial(t)
-	meter, err := tariff.NewMeter(tariff.MeterConfig{Name: "main", Calendar: c, Interval: time.Hour})
+	meter, err := tariff.NewLedger(tariff.LedgerConfig{Meter: "main", Calendar: c, Interval: time.Hour})
 	require.NoError(t, err)
 
 	var months []tariff.Statement
@@ -191,11 +197,11 @@ func TestDemandChargeOfADay(t *testing.T) {
 		default:
 			item := tariff.Item{Name: what, Quantity: tariff.ImportDemand, Period: strings.TrimPrefix(what, "price ")}
 			for _, tier := range values {
-				limit, price, tiered := strings.Cut(tier, ":")
+				limit, each, tiered := strings.Cut(tier, ":")
 				if !tiered {
-					limit, price = "0", limit
+					limit, each = "0", limit
 				}
-				item.Tiers = append(item.Tiers, tariff.Tier{UpTo: ratio(t, limit), Price: ratio(t, price)})
+				item.Tiers = append(item.Tiers, tariff.Tier{UpTo: ratio(t, limit), Price: price(t, each+" USD/kW")})
 			}
 			d.items = append(d.items, item)
 		}
@@ -217,8 +223,8 @@ func TestDemandChargeOfADay(t *testing.T) {
 					d.items = slices.DeleteFunc(slices.Clone(d.items), func(i tariff.Item) bool { return i.Period == item.Period })
 				}
 			}
-			c := calendar(t, tariff.Config{Demand: demand})
-			meter, err := tariff.NewMeter(tariff.MeterConfig{Calendar: c, Interval: time.Hour})
+			c := calendar(t, tariff.CalendarConfig{Demand: demand})
+			meter, err := tariff.NewLedger(tariff.LedgerConfig{Calendar: c, Interval: time.Hour})
 			require.NoError(t, err)
 			start := at("2026-01-06T00:00:00Z")
 			for hour, text := range d.kW {
@@ -230,7 +236,7 @@ func TestDemandChargeOfADay(t *testing.T) {
 				u.Active.Coverage.Good = time.Hour
 				meter.Add(nil, u)
 			}
-			prices, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Currency: tariff.Currency{Code: "USD", Digits: 3}, Items: d.items})
+			prices, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: d.items})
 			require.NoError(t, err)
 			var floors []tariff.Floor
 			if strings.HasPrefix(name, "aps_") {

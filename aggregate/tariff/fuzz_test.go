@@ -28,8 +28,8 @@ func (b *tape) next() int {
 func (b *tape) signed() int { return int(int8(b.next())) }
 
 // wild is a configuration of arbitrary numbers, most of them wrong.
-func wild(b *tape, zones []*time.Location) tariff.Config {
-	cfg := tariff.Config{Location: zones[b.next()%len(zones)]}
+func wild(b *tape, zones []*time.Location) tariff.CalendarConfig {
+	cfg := tariff.CalendarConfig{Location: zones[b.next()%len(zones)]}
 	name := func() string { return string(rune('a' + b.next()%3)) }
 	day := func() tariff.MonthDay {
 		return tariff.MonthDay{Month: time.Month(b.signed() % 14), Day: b.signed() % 33}
@@ -135,7 +135,7 @@ func FuzzCalendar(f *testing.F) {
 // brisk is a calendar with switches that intervals straddle, half an hour's
 // change of clock, and short billing periods that come to an end.
 func brisk(t testing.TB) *tariff.Calendar {
-	return calendar(t, tariff.Config{
+	return calendar(t, tariff.CalendarConfig{
 		Location: zone(t, "Australia/Lord_Howe"),
 		Energy:   twoPeriods,
 		Demand: tariff.Schedule{Periods: []string{"x", "y"}, Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
@@ -149,7 +149,7 @@ func brisk(t testing.TB) *tariff.Calendar {
 
 // Any sequence of usages, whole or killed and restored at every step, gives the
 // same statements; nothing of it is lost and every given one is counted.
-func FuzzMeter(f *testing.F) {
+func FuzzLedger(f *testing.F) {
 	c := brisk(f)
 	f.Add(byte(0), []byte{0, 4, 1, 0, 0, 4, 2, 0, 0, 4, 3, 0})
 	f.Add(byte(3), []byte{0, 4, 1, 0, 250, 4, 2, 1, 200, 4, 3, 2, 0, 4, 9, 8, 127, 4, 4, 16})
@@ -159,8 +159,8 @@ func FuzzMeter(f *testing.F) {
 			return
 		}
 		n := int(revisable % 5)
-		cfg := tariff.MeterConfig{Calendar: c, Revisable: n}
-		whole, killed := meterOf(t, cfg), meterOf(t, cfg)
+		cfg := tariff.LedgerConfig{Calendar: c, Revisable: n}
+		whole, killed := ledgerOf(t, cfg), ledgerOf(t, cfg)
 		var want, got []tariff.Statement
 		start := at("2026-04-04T12:00:00Z")
 		given := uint64(0)
@@ -190,7 +190,7 @@ func FuzzMeter(f *testing.F) {
 			given++
 			want, got = whole.Add(want, u), killed.Add(got, u)
 			state, _ = killed.AppendBinary(state[:0])
-			killed = meterOf(t, cfg)
+			killed = ledgerOf(t, cfg)
 			require.NoError(t, killed.UnmarshalBinary(state))
 			start = start.Add(length)
 		}
@@ -218,8 +218,8 @@ func FuzzMeter(f *testing.F) {
 // state with edits, three bytes each, which leaves little for the fuzzer to carry
 // along.
 func FuzzState(f *testing.F) {
-	cfg := tariff.MeterConfig{Calendar: brisk(f), Revisable: 2}
-	m := meterOf(f, cfg)
+	cfg := tariff.LedgerConfig{Calendar: brisk(f), Revisable: 2}
+	m := ledgerOf(f, cfg)
 	empty := m.Present()
 	var states [][]byte
 	for i := range 100 {
@@ -238,13 +238,13 @@ func FuzzState(f *testing.F) {
 			state[int(binary.BigEndian.Uint16(edits))%len(state)] ^= edits[2]
 		}
 		state = state[:len(state)-int(cut)%len(state)]
-		_ = meterOf(t, cfg).UnmarshalBinary(state)
+		_ = ledgerOf(t, cfg).UnmarshalBinary(state)
 		if len(state) < 4 { // and with a checksum that is right
 			return
 		}
 		end := len(state) - 4
 		state = binary.BigEndian.AppendUint32(state[:end], crc32.ChecksumIEEE(state[:end]))
-		m := meterOf(t, cfg)
+		m := ledgerOf(t, cfg)
 		if err := m.UnmarshalBinary(state); err != nil {
 			require.ErrorIs(t, err, tariff.ErrState)
 			require.Equal(t, empty, m.Present())

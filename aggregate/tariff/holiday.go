@@ -9,7 +9,7 @@ import (
 // Holiday gives days a day type that overrides the one of their weekday.
 type Holiday struct {
 	Name     string   // for messages
-	DayType  string   // one of Config.DayTypes
+	DayType  string   // one of CalendarConfig.DayTypes
 	On       Rule     // which days
 	Observed Observed // where the holiday goes that falls on a weekend; zero = AsIs
 	From, To int      // first and last year; 0 = no limit
@@ -144,7 +144,7 @@ func specials(holidays []Holiday, types []uint8) []special {
 		observed Observed
 	}
 	var all []falling
-	base := make(map[int32]bool) // the days that holidays fall on
+	taken := make(map[int32]bool) // days that are holidays
 	for year := firstYear; year <= lastYear; year++ {
 		for i, h := range holidays {
 			if h.From != 0 && year < h.From || h.To != 0 && year > h.To {
@@ -152,29 +152,30 @@ func specials(holidays []Holiday, types []uint8) []special {
 			}
 			for _, day := range h.On.days(year) {
 				all = append(all, falling{special{day, types[i]}, i, h.Observed})
-				base[day] = true
 			}
 		}
 	}
 	slices.SortStableFunc(all, func(x, y falling) int { return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(x.rank, y.rank)) })
-	moved := make(map[int32]bool)
 	for i := range all {
 		h := &all[i]
-		weekday := weekdayOf(h.day)
-		weekend := weekday == time.Saturday || weekday == time.Sunday
-		switch {
-		case h.observed == SundayToMonday && weekday == time.Sunday, h.observed == NearestWeekday && weekday == time.Sunday:
+		switch weekday := weekdayOf(h.day); {
+		case weekday == time.Sunday && (h.observed == SundayToMonday || h.observed == NearestWeekday):
 			h.day++
-		case h.observed == NearestWeekday && weekday == time.Saturday:
+		case weekday == time.Saturday && h.observed == NearestWeekday:
 			h.day--
-		case h.observed == NextWeekday && weekend:
-			for weekend || base[h.day] || moved[h.day] {
-				h.day++
-				weekday = weekdayOf(h.day)
-				weekend = weekday == time.Saturday || weekday == time.Sunday
-			}
-			moved[h.day] = true
 		}
+		taken[h.day] = true
+	}
+	// Substitute days come last, on what is left.
+	for i := range all {
+		h := &all[i]
+		if h.observed != NextWeekday || !weekend(h.day) {
+			continue
+		}
+		for weekend(h.day) || taken[h.day] {
+			h.day++
+		}
+		taken[h.day] = true
 	}
 	slices.SortStableFunc(all, func(x, y falling) int { return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(x.rank, y.rank)) })
 	list := make([]special, len(all))
@@ -182,6 +183,11 @@ func specials(holidays []Holiday, types []uint8) []special {
 		list[i] = h.special
 	}
 	return list
+}
+
+func weekend(day int32) bool {
+	d := weekdayOf(day)
+	return d == time.Saturday || d == time.Sunday
 }
 
 // days returns the days of a year, as Date.number gives them.

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
+
+	"github.com/fieldtap/fieldtap/units"
 )
 
 // Quantity is what an item of a price list is charged by.
@@ -22,16 +25,19 @@ const (
 	Days                                     // local days of the billing period
 )
 
-var quantities = [...]struct{ name, unit string }{
-	ImportEnergy:         {"import energy", "kWh"},
-	ExportEnergy:         {"export energy", "kWh"},
-	ReactiveImportEnergy: {"reactive import energy", "kvarh"},
-	ReactiveExportEnergy: {"reactive export energy", "kvarh"},
-	ReactiveExcess:       {"reactive excess", "kvarh"},
-	ImportDemand:         {"import demand", "kW"},
-	ExportDemand:         {"export demand", "kW"},
-	BillingPeriods:       {"billing periods", ""},
-	Days:                 {"days", "d"},
+var quantities = [...]struct {
+	name string
+	unit units.Unit
+}{
+	ImportEnergy:         {"import energy", units.KilowattHour},
+	ExportEnergy:         {"export energy", units.KilowattHour},
+	ReactiveImportEnergy: {"reactive import energy", units.KilovarHour},
+	ReactiveExportEnergy: {"reactive export energy", units.KilovarHour},
+	ReactiveExcess:       {"reactive excess", units.KilovarHour},
+	ImportDemand:         {"import demand", units.Kilowatt},
+	ExportDemand:         {"export demand", units.Kilowatt},
+	BillingPeriods:       {"billing periods", units.Each},
+	Days:                 {"days", units.Day},
 }
 
 func (q Quantity) valid() bool { return q >= 1 && int(q) < len(quantities) }
@@ -39,15 +45,16 @@ func (q Quantity) valid() bool { return q >= 1 && int(q) < len(quantities) }
 // String returns the name of q, "import energy".
 func (q Quantity) String() string {
 	if !q.valid() {
-		return "unknown"
+		return "Quantity(" + strconv.Itoa(int(q)) + ")"
 	}
 	return quantities[q].name
 }
 
-// Unit returns the symbol of the unit of q, "kWh", and "" for BillingPeriods.
-func (q Quantity) Unit() string {
+// Unit returns the unit of q, [units.KilowattHour] of an energy, and the zero Unit
+// for what is no quantity.
+func (q Quantity) Unit() units.Unit {
 	if !q.valid() {
-		return ""
+		return 0
 	}
 	return quantities[q].unit
 }
@@ -56,17 +63,16 @@ func (q Quantity) Unit() string {
 // and safe for concurrent use. Make one with [NewPrices].
 type Prices struct {
 	calendar *Calendar
-	currency Currency
-	rounding Rounding
+	currency units.Currency
+	rounding units.Rounding
 	items    []item
 }
 
 // PriceConfig describes a price list to [NewPrices].
 type PriceConfig struct {
-	Calendar *Calendar // required: names the periods
-	Currency Currency  // required
-	Rounding Rounding  // of the amount of each item; zero = HalfEven
-	Items    []Item    // the lines of the bill, in order
+	Calendar *Calendar      // required: names the periods
+	Items    []Item         // the lines of the bill, in order, all in one currency; at least one
+	Rounding units.Rounding // of the amount of each item; zero = units.HalfEven
 }
 
 // Item is one line of a price list.
@@ -82,46 +88,53 @@ type Item struct {
 // Tier is a block of a quantity: what lies between the limit of the tier before
 // and its own costs Price a unit.
 type Tier struct {
-	UpTo  Ratio // in the unit of the quantity; 0 = no limit, of the last tier only
-	Price Ratio // money for each unit; negative = credit
+	UpTo  Ratio       // in the unit of the quantity; 0 = no limit, of the last tier only
+	Price units.Price // per a unit of the kind of the quantity: EUR/kWh, EUR/MWh, EUR/kW, EUR/each, EUR/d; negative = credit
 }
 
 // Flat returns the only tier of an item with one price.
-func Flat(price Ratio) []Tier { return []Tier{{Price: price}} }
+func Flat(price units.Price) []Tier { return []Tier{{Price: price}} }
 
 // item is an Item with numbers for names.
 type item struct {
 	Item
 	period int // register, -1 = all
+	blocks []block
 }
+
+// block is a Tier in the unit of the quantity. Both are read only.
+type block struct{ upTo, price *big.Rat }
 
 // NewPrices returns the price list of a configuration, or an error that names
 // all of its faults.
 func NewPrices(cfg PriceConfig) (*Prices, error) {
-	if cfg.Calendar == nil {
-		return nil, errors.New("tariff: prices: no calendar")
-	}
-	p := &Prices{calendar: cfg.Calendar, currency: cfg.Currency, rounding: cfg.Rounding}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("tariff: "+format, args...)) }
-	if !cfg.Currency.valid() {
-		fault("prices: %q with %d digits is no currency", cfg.Currency.Code, cfg.Currency.Digits)
+	if cfg.Calendar == nil {
+		fault("prices: no calendar")
 	}
-	if cfg.Rounding > HalfUp {
-		fault("prices: unknown rounding")
+	if !cfg.Rounding.Valid() {
+		fault("prices: no way to round %d", uint8(cfg.Rounding))
 	}
+	if len(cfg.Items) == 0 {
+		fault("prices: no item")
+	}
+	p := &Prices{calendar: cfg.Calendar, rounding: cfg.Rounding}
 	names := make(map[string]bool)
 	for _, it := range cfg.Items {
 		if names[it.Name] {
 			fault("item %q is there twice", it.Name)
 		}
 		names[it.Name] = true
-		period, ok := cfg.Calendar.register(it.Quantity, it.Period)
+		compiled := item{Item: it}
 		switch {
 		case !it.Quantity.valid():
 			fault("item %q: no quantity", it.Name)
-		case !ok:
-			fault("item %q: unknown period %q of %v", it.Name, it.Period, it.Quantity)
+		case cfg.Calendar != nil:
+			var ok bool
+			if compiled.period, ok = cfg.Calendar.register(it.Quantity, it.Period); !ok {
+				fault("item %q: unknown period %q of %v", it.Name, it.Period, it.Quantity)
+			}
 		}
 		if it.Minimum.Num < 0 || it.Minimum.Den < 0 {
 			fault("item %q: minimum %v", it.Name, it.Minimum)
@@ -129,11 +142,12 @@ func NewPrices(cfg PriceConfig) (*Prices, error) {
 		if it.Allowance.Num < 0 || it.Allowance.Den < 0 || it.Allowance.Num != 0 && it.Quantity != ReactiveExcess {
 			fault("item %q: allowance %v", it.Name, it.Allowance)
 		}
-		for _, why := range faultsOf(it.Tiers) {
+		var why []string
+		compiled.blocks, why = p.blocks(it.Quantity, it.Tiers)
+		for _, why := range why {
 			fault("item %q: %s", it.Name, why)
 		}
-		it.Tiers = append([]Tier(nil), it.Tiers...)
-		p.items = append(p.items, item{it, period})
+		p.items = append(p.items, compiled)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -158,23 +172,42 @@ func (c *Calendar) register(q Quantity, period string) (int, bool) {
 	return i, i >= 0
 }
 
-// faultsOf says what is wrong with tiers.
-func faultsOf(tiers []Tier) []string {
+// blocks compiles tiers, or says what is wrong with them. The first price of all
+// has the currency of the list.
+func (p *Prices) blocks(q Quantity, tiers []Tier) (blocks []block, why []string) {
 	if len(tiers) == 0 {
-		return []string{"no price"}
+		return nil, []string{"no price"}
 	}
-	var why []string
+	fault := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	limit := new(big.Rat)
 	for i, t := range tiers {
+		b := block{upTo: t.UpTo.Rat(), price: new(big.Rat)}
 		switch last := i == len(tiers)-1; {
-		case t.Price.Den < 0 || t.UpTo.Den < 0:
-			why = append(why, fmt.Sprintf("tier %d: a negative denominator", i+1))
+		case t.UpTo.Den < 0:
+			fault("tier %d: a negative denominator", i+1)
 		case last && !t.UpTo.IsZero():
-			why = append(why, fmt.Sprintf("no price beyond %v", t.UpTo))
-		case !last && t.UpTo.Rat().Cmp(limit) <= 0:
-			why = append(why, fmt.Sprintf("tier %d: limit %v is not beyond the one before", i+1, t.UpTo))
+			fault("no price beyond %v", t.UpTo)
+		case !last && b.upTo.Cmp(limit) <= 0:
+			fault("tier %d: limit %v is not beyond the one before", i+1, t.UpTo)
 		}
-		limit = t.UpTo.Rat()
+		limit = b.upTo
+		currency := t.Price.Currency()
+		switch {
+		case !currency.Valid():
+			fault("tier %d: no price", i+1)
+		case !p.currency.Valid():
+			p.currency = currency
+		case p.currency != currency:
+			fault("tier %d: in %v, and others in %v", i+1, currency, p.currency)
+		}
+		if currency.Valid() && q.valid() {
+			if each, err := t.Price.In(q.Unit()); err != nil {
+				fault("tier %d: %v", i+1, err)
+			} else {
+				b.price = each.Rat()
+			}
+		}
+		blocks = append(blocks, b)
 	}
-	return why
+	return blocks, why
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fieldtap/fieldtap/aggregate"
 	"github.com/fieldtap/fieldtap/aggregate/tariff"
+	"github.com/fieldtap/fieldtap/units"
 )
 
 func TestParseRatio(t *testing.T) {
@@ -47,48 +48,72 @@ func FuzzParseRatio(f *testing.F) {
 	})
 }
 
-func TestMoneyRounding(t *testing.T) {
-	c := calendar(t, tariff.Config{})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c})
-	s := m.Present()
-	amount := func(text string, digits int, how tariff.Rounding) string {
+// Each item is rounded once, as the list says, to the minor unit of its currency.
+func TestBillRounding(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{})
+	s := ledgerOf(t, tariff.LedgerConfig{Calendar: c}).Present()
+	amount := func(text string, how units.Rounding) string {
 		p, err := tariff.NewPrices(tariff.PriceConfig{
-			Calendar: c, Currency: tariff.Currency{Code: "EUR", Digits: digits}, Rounding: how,
-			Items: []tariff.Item{{Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(ratio(t, text))}},
+			Calendar: c, Rounding: how,
+			Items: []tariff.Item{
+				{Name: "a", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(price(t, text))},
+				{Name: "b", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(price(t, text))},
+			},
 		})
 		require.NoError(t, err)
 		bill, err := p.Bill(&s)
 		require.NoError(t, err)
-		return bill.Total.String()
+		assert.Equal(t, bill.Lines[0].Amount, bill.Lines[1].Amount)
+		assert.Equal(t, 2*bill.Lines[0].Amount.Minor, bill.Total.Minor)
+		return bill.Lines[0].Amount.String()
 	}
-	for _, test := range []struct {
-		exact    string
-		digits   int
-		even, up string
-	}{
-		{"0.125", 2, "0.12 EUR", "0.13 EUR"},
-		{"0.135", 2, "0.14 EUR", "0.14 EUR"},
-		{"-0.125", 2, "-0.12 EUR", "-0.13 EUR"},
-		{"-0.135", 2, "-0.14 EUR", "-0.14 EUR"},
-		{"0.124999", 2, "0.12 EUR", "0.12 EUR"},
-		{"0.125001", 2, "0.13 EUR", "0.13 EUR"},
-		{"0.005", 2, "0.00 EUR", "0.01 EUR"},
-		{"-0.005", 2, "0.00 EUR", "-0.01 EUR"},
-		{"2.5", 0, "2 EUR", "3 EUR"},
-		{"1/3", 4, "0.3333 EUR", "0.3333 EUR"},
-		{"2/3", 3, "0.667 EUR", "0.667 EUR"},
-		{"1234", 2, "1234.00 EUR", "1234.00 EUR"},
+	for _, test := range []struct{ exact, even, away, down string }{
+		{"0.125 EUR/each", "0.12 EUR", "0.13 EUR", "0.12 EUR"},
+		{"-0.135 EUR/each", "-0.14 EUR", "-0.14 EUR", "-0.13 EUR"},
+		{"-0.005 EUR/each", "0.00 EUR", "-0.01 EUR", "0.00 EUR"},
+		{"2.5 JPY/each", "2 JPY", "3 JPY", "2 JPY"},
+		{"1/3 CLF/each", "0.3333 CLF", "0.3333 CLF", "0.3333 CLF"},
+		{"2/3 KWD/each", "0.667 KWD", "0.667 KWD", "0.666 KWD"},
 	} {
-		assert.Equal(t, test.even, amount(test.exact, test.digits, tariff.HalfEven), test.exact)
-		assert.Equal(t, test.up, amount(test.exact, test.digits, tariff.HalfUp), test.exact)
+		assert.Equal(t, test.even, amount(test.exact, units.HalfEven), test.exact)
+		assert.Equal(t, test.away, amount(test.exact, units.HalfAwayFromZero), test.exact)
+		assert.Equal(t, test.down, amount(test.exact, units.TowardZero), test.exact)
 	}
-	assert.Equal(t, "half even, half up, unknown", tariff.HalfEven.String()+", "+tariff.HalfUp.String()+", "+tariff.Rounding(9).String())
+}
+
+// A price may be per any unit of the kind: it is the same bill.
+func TestPricePerAnyUnit(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{})
+	l := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
+	u := used(at("2026-06-01T00:00:00Z"), 4000)
+	u.Reactive.Import, u.Reactive.Coverage.Good = aggregate.VarHours(3000), quarter
+	l.Add(nil, u)
+	s := l.Present()
+	for _, test := range []struct {
+		quantity        tariff.Quantity
+		price, same     string
+		measured, total string
+	}{
+		{tariff.ImportEnergy, "0.3 EUR/kWh", "300 EUR/MWh", "4 kWh", "1.20 EUR"},
+		{tariff.ReactiveImportEnergy, "0.01 EUR/kvarh", "0.00001 EUR/varh", "3 kvarh", "0.03 EUR"},
+		{tariff.ImportDemand, "12.5 EUR/kW", "12500 EUR/MW", "16 kW", "200.00 EUR"},
+		{tariff.Days, "24 EUR/d", "1 EUR/h", "30 d", "720.00 EUR"},
+	} {
+		for _, text := range []string{test.price, test.same} {
+			p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: []tariff.Item{{Quantity: test.quantity, Tiers: tariff.Flat(price(t, text))}}})
+			require.NoError(t, err)
+			bill, err := p.Bill(&s)
+			require.NoError(t, err)
+			assert.Equal(t, test.total, bill.Total.String(), text)
+			assert.Equal(t, test.measured, bill.Lines[0].Quantity.RatString()+" "+bill.Lines[0].Unit.Symbol())
+		}
+	}
 }
 
 // A bill with every quantity, worked by hand.
 func TestBill(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c, Name: "main"})
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Meter: "main"})
 	start := at("2026-06-01T00:00:00Z")
 	var closed []tariff.Statement
 	for i := range 30 * 96 {
@@ -104,24 +129,24 @@ func TestBill(t *testing.T) {
 		closed = m.Add(closed, u)
 	}
 	require.Len(t, closed, 1)
-	flat := func(price string) []tariff.Tier { return tariff.Flat(ratio(t, price)) }
+	flat := func(text string) []tariff.Tier { return tariff.Flat(price(t, text)) }
 	p, err := tariff.NewPrices(tariff.PriceConfig{
-		Calendar: c, Currency: tariff.Currency{Code: "EUR", Digits: 2},
+		Calendar: c,
 		Items: []tariff.Item{
-			{Name: "high", Quantity: tariff.ImportEnergy, Period: "high", Tiers: flat("0.30")},
-			{Name: "low", Quantity: tariff.ImportEnergy, Period: "low", Tiers: flat("0.20")},
+			{Name: "high", Quantity: tariff.ImportEnergy, Period: "high", Tiers: flat("0.30 EUR/kWh")},
+			{Name: "low", Quantity: tariff.ImportEnergy, Period: "low", Tiers: flat("0.20 EUR/kWh")},
 			{Name: "all", Quantity: tariff.ImportEnergy, Tiers: []tariff.Tier{
-				{UpTo: tariff.Whole(1000), Price: ratio(t, "0.01")}, {UpTo: tariff.Whole(2000), Price: ratio(t, "0.02")}, {Price: ratio(t, "0.04")},
+				{UpTo: tariff.Whole(1000), Price: price(t, "0.01 EUR/kWh")}, {UpTo: tariff.Whole(2000), Price: price(t, "0.02 EUR/kWh")}, {Price: price(t, "0.04 EUR/kWh")},
 			}},
-			{Name: "export", Quantity: tariff.ExportEnergy, Tiers: flat("-0.08")},
-			{Name: "reactive", Quantity: tariff.ReactiveImportEnergy, Period: "low", Tiers: flat("0.01")},
-			{Name: "excess", Quantity: tariff.ReactiveExcess, Tiers: flat("0.02"), Allowance: ratio(t, "0.5")},
-			{Name: "reactive export", Quantity: tariff.ReactiveExportEnergy, Tiers: flat("1")},
-			{Name: "demand", Quantity: tariff.ImportDemand, Tiers: flat("5")},
-			{Name: "low demand", Quantity: tariff.ImportDemand, Period: "low", Tiers: flat("2"), Minimum: tariff.Whole(10)},
-			{Name: "export demand", Quantity: tariff.ExportDemand, Tiers: flat("3")},
-			{Name: "fixed", Quantity: tariff.BillingPeriods, Tiers: flat("12.5")},
-			{Name: "meter", Quantity: tariff.Days, Tiers: flat("0.11")},
+			{Name: "export", Quantity: tariff.ExportEnergy, Tiers: flat("-0.08 EUR/kWh")},
+			{Name: "reactive", Quantity: tariff.ReactiveImportEnergy, Period: "low", Tiers: flat("0.01 EUR/kvarh")},
+			{Name: "excess", Quantity: tariff.ReactiveExcess, Tiers: flat("0.02 EUR/kvarh"), Allowance: ratio(t, "0.5")},
+			{Name: "reactive export", Quantity: tariff.ReactiveExportEnergy, Tiers: flat("1 EUR/kvarh")},
+			{Name: "demand", Quantity: tariff.ImportDemand, Tiers: flat("5 EUR/kW")},
+			{Name: "low demand", Quantity: tariff.ImportDemand, Period: "low", Tiers: flat("2 EUR/kW"), Minimum: tariff.Whole(10)},
+			{Name: "export demand", Quantity: tariff.ExportDemand, Tiers: flat("3 EUR/kW")},
+			{Name: "fixed", Quantity: tariff.BillingPeriods, Tiers: flat("12.5 EUR/each")},
+			{Name: "meter", Quantity: tariff.Days, Tiers: flat("0.11 EUR/d")},
 		},
 	})
 	require.NoError(t, err)
@@ -156,8 +181,8 @@ func TestBill(t *testing.T) {
 }
 
 func TestBillTellsWhatIsMissing(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c})
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 	var closed []tariff.Statement
 	for i := range 30 * 96 {
 		if i == 2 { // 00:30, in the low period
@@ -175,9 +200,9 @@ func TestBillTellsWhatIsMissing(t *testing.T) {
 		{Name: "fixed", Quantity: tariff.BillingPeriods},
 	}
 	for i := range items {
-		items[i].Tiers = tariff.Flat(tariff.Whole(1))
+		items[i].Tiers = tariff.Flat(price(t, "1 EUR/"+items[i].Quantity.Unit().Symbol()))
 	}
-	p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Currency: tariff.Currency{Code: "EUR", Digits: 2}, Items: items})
+	p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: items})
 	require.NoError(t, err)
 	require.Len(t, closed, 1)
 	bill, err := p.Bill(&closed[0])
@@ -200,22 +225,27 @@ func TestBillTellsWhatIsMissing(t *testing.T) {
 }
 
 func TestPriceFaults(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
 	_, err := tariff.NewPrices(tariff.PriceConfig{})
-	assert.EqualError(t, err, "tariff: prices: no calendar")
+	assert.EqualError(t, err, "tariff: prices: no calendar\ntariff: prices: no item")
+	kWh, kW := price(t, "1 EUR/kWh"), price(t, "1 EUR/kW")
+	_, kinds := kWh.In(units.Kilowatt)
+	require.Error(t, kinds)
 	_, err = tariff.NewPrices(tariff.PriceConfig{
-		Calendar: c, Currency: tariff.Currency{Code: "eur", Digits: 2}, Rounding: 7,
+		Calendar: c, Rounding: 7,
 		Items: []tariff.Item{
-			{Name: "a", Quantity: tariff.ImportEnergy, Period: "night", Tiers: tariff.Flat(tariff.Whole(1))},
-			{Name: "a", Tiers: tariff.Flat(tariff.Whole(1))},
+			{Name: "a", Quantity: tariff.ImportEnergy, Period: "night", Tiers: tariff.Flat(kWh)},
+			{Name: "a", Tiers: tariff.Flat(kWh)},
 			{Name: "b", Quantity: tariff.BillingPeriods, Period: "low"},
 			{Name: "c", Quantity: tariff.ImportDemand, Minimum: tariff.Whole(-1), Allowance: tariff.Whole(1), Tiers: []tariff.Tier{
-				{UpTo: tariff.Whole(5), Price: tariff.Whole(1)}, {UpTo: tariff.Whole(5), Price: tariff.Ratio{Num: 1, Den: -1}}, {UpTo: tariff.Whole(9)},
+				{UpTo: tariff.Whole(5), Price: kW}, {UpTo: tariff.Whole(5)}, {UpTo: tariff.Whole(9), Price: kWh},
+			}},
+			{Name: "d", Quantity: tariff.ImportEnergy, Tiers: []tariff.Tier{
+				{UpTo: tariff.Ratio{Num: 1, Den: -1}, Price: kWh}, {Price: price(t, "1 USD/kWh")},
 			}},
 		},
 	})
-	assert.EqualError(t, err, `tariff: prices: "eur" with 2 digits is no currency
-tariff: prices: unknown rounding
+	assert.EqualError(t, err, `tariff: prices: no way to round 7
 tariff: item "a": unknown period "night" of import energy
 tariff: item "a" is there twice
 tariff: item "a": no quantity
@@ -223,27 +253,50 @@ tariff: item "b": unknown period "low" of billing periods
 tariff: item "b": no price
 tariff: item "c": minimum -1
 tariff: item "c": allowance 1
-tariff: item "c": tier 2: a negative denominator
-tariff: item "c": no price beyond 9`)
+tariff: item "c": tier 2: limit 5 is not beyond the one before
+tariff: item "c": tier 2: no price
+tariff: item "c": no price beyond 9
+tariff: item "c": tier 3: `+kinds.Error()+`
+tariff: item "d": tier 1: a negative denominator
+tariff: item "d": tier 2: in USD, and others in EUR`)
 }
 
 func TestBillFaults(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
-	p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Currency: tariff.Currency{Code: "EUR", Digits: 2}, Items: []tariff.Item{
-		{Name: "dear", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(tariff.Whole(1 << 62))},
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: []tariff.Item{
+		{Name: "dear", Quantity: tariff.BillingPeriods, Tiers: tariff.Flat(price(t, "4611686018427387904 EUR/each"))},
 	}})
 	require.NoError(t, err)
-	s := meterOf(t, tariff.MeterConfig{Calendar: calendar(t, tariff.Config{})}).Present()
+	s := ledgerOf(t, tariff.LedgerConfig{Calendar: calendar(t, tariff.CalendarConfig{})}).Present()
 	_, err = p.Bill(&s, tariff.Floor{Item: "cheap", At: tariff.Ratio{Num: 1, Den: -1}})
 	assert.EqualError(t, err, "tariff: a statement of another calendar\ntariff: floor of unknown item \"cheap\"\ntariff: floor of item \"cheap\": a negative denominator")
-	s = meterOf(t, tariff.MeterConfig{Calendar: c}).Present()
+	s = ledgerOf(t, tariff.LedgerConfig{Calendar: c}).Present()
 	_, err = p.Bill(&s)
-	assert.EqualError(t, err, "tariff: an amount beyond the range of Money")
+	assert.ErrorIs(t, err, units.ErrRange)
+	// The periods have the same names, but the months are those of another zone.
+	l := ledgerOf(t, tariff.LedgerConfig{Calendar: calendar(t, tariff.CalendarConfig{Energy: twoPeriods, Location: zone(t, "Europe/Berlin")})})
+	l.Add(nil, used(at("2026-06-01T00:00:00Z"), 1))
+	s = l.Present()
+	_, err = p.Bill(&s)
+	assert.EqualError(t, err, "tariff: a statement of another calendar")
+}
+
+// A zone that crosses the date line skips a day, which is not charged.
+func TestDaysThatWere(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Pacific/Apia")})
+	p, err := tariff.NewPrices(tariff.PriceConfig{Calendar: c, Items: []tariff.Item{{Quantity: tariff.Days, Tiers: tariff.Flat(price(t, "1 WST/d"))}}})
+	require.NoError(t, err)
+	l := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
+	l.Add(nil, used(at("2011-12-15T00:00:00Z"), 1))
+	s := l.Present()
+	bill, err := p.Bill(&s)
+	require.NoError(t, err)
+	assert.Equal(t, "30.00 WST", bill.Total.String(), "there was no 30 December 2011")
 }
 
 func TestQuantities(t *testing.T) {
 	assert.Equal(t, "import energy", tariff.ImportEnergy.String())
-	assert.Equal(t, "kWh", tariff.ImportEnergy.Unit())
-	assert.Equal(t, "unknown", tariff.Quantity(0).String())
-	assert.Equal(t, "", tariff.Quantity(99).Unit())
+	assert.Equal(t, units.KilowattHour, tariff.ImportEnergy.Unit())
+	assert.Equal(t, "Quantity(0)", tariff.Quantity(0).String())
+	assert.Zero(t, tariff.Quantity(99).Unit())
 }

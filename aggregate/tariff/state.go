@@ -12,24 +12,24 @@ import (
 	"github.com/fieldtap/fieldtap/aggregate"
 )
 
-// ErrState is wrapped by the error for bytes that are no state of the meter.
-var ErrState = errors.New("not a state of this meter")
+// ErrState is wrapped by the error for bytes that are no state of the ledger.
+var ErrState = errors.New("not a state of this ledger")
 
 // A saved state is, in big-endian order: the version, the fingerprint of the
 // configuration, the counts, the statement, the usages open to revision, and the
 // CRC-32 (IEEE) of all before it.
 const stateVersion = 1
 
-// AppendBinary appends the complete state of m to b. A meter of the same
-// configuration that restores it goes on as m would. The error is always nil.
-func (m *Meter) AppendBinary(b []byte) ([]byte, error) {
+// AppendBinary appends the complete state of l to b. A ledger of the same
+// configuration that restores it goes on as l would. The error is always nil.
+func (l *Ledger) AppendBinary(b []byte) ([]byte, error) {
 	from := len(b)
 	w := writer{append(b, stateVersion)}
-	w.uint64(m.fingerprint())
-	for _, n := range [...]uint64{m.counts.Booked, m.counts.Revised, m.counts.Late, m.counts.Invalid, m.counts.Outside} {
+	w.uint64(l.fingerprint())
+	for _, n := range [...]uint64{l.counts.Booked, l.counts.Revised, l.counts.Late, l.counts.Invalid, l.counts.Outside} {
 		w.uint64(n)
 	}
-	s := &m.ledger.statement
+	s := &l.page.statement
 	w.instant(s.Start)
 	w.instant(s.End)
 	w.instant(s.Through)
@@ -45,26 +45,26 @@ func (m *Meter) AppendBinary(b []byte) ([]byte, error) {
 		r := &s.demand[i]
 		w.peak(&r.Import)
 		w.peak(&r.Export)
-		for _, n := range [...]uint64{uint64(r.Intervals), uint64(r.Incomplete), uint64(r.Known), uint64(r.Missing)} {
+		for _, n := range [...]uint64{uint64(r.Intervals), uint64(r.Incomplete), uint64(r.Straddling), uint64(r.Known), uint64(r.Missing)} {
 			w.uint64(n)
 		}
 	}
-	w.uint64(uint64(m.held))
-	for i := range m.held {
-		w.usage(&m.window[(m.oldest+i)%len(m.window)])
+	w.uint64(uint64(l.held))
+	for i := range l.held {
+		w.usage(l.at(i))
 	}
 	return binary.BigEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.b[from:])), nil
 }
 
 // MarshalBinary returns what AppendBinary appends.
-func (m *Meter) MarshalBinary() ([]byte, error) { return m.AppendBinary(nil) }
+func (l *Ledger) MarshalBinary() ([]byte, error) { return l.AppendBinary(nil) }
 
 // UnmarshalBinary restores the state that AppendBinary saved, of a meter of the
 // same configuration. Everything is checked first: on error, which wraps
-// [ErrState], m is as before.
-func (m *Meter) UnmarshalBinary(data []byte) error {
-	if m.ledger.calendar == nil {
-		return fmt.Errorf("tariff: %w: the meter was not made by NewMeter", ErrState)
+// [ErrState], l is as before.
+func (l *Ledger) UnmarshalBinary(data []byte) error {
+	if l.page.calendar == nil {
+		return fmt.Errorf("tariff: %w: the ledger was not made by NewLedger", ErrState)
 	}
 	end := len(data) - 4
 	if end < 1 || data[0] != stateVersion {
@@ -74,16 +74,16 @@ func (m *Meter) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("tariff: %w: checksum", ErrState)
 	}
 	r := reader{b: data[1:end]}
-	if r.uint64() != m.fingerprint() {
+	if r.uint64() != l.fingerprint() {
 		return fmt.Errorf("tariff: %w: of another configuration", ErrState)
 	}
-	restored := Meter{name: m.name, ledger: m.ledger}
+	restored := Ledger{meter: l.meter, basis: l.basis, page: l.page}
 	for _, n := range [...]*uint64{
 		&restored.counts.Booked, &restored.counts.Revised, &restored.counts.Late, &restored.counts.Invalid, &restored.counts.Outside,
 	} {
 		*n = r.uint64()
 	}
-	s := &restored.ledger.statement
+	s := &restored.page.statement
 	s.Start, s.End, s.Through = r.instant(), r.instant(), r.instant()
 	for i := range s.Energy() {
 		e := &s.energy[i]
@@ -93,14 +93,14 @@ func (m *Meter) UnmarshalBinary(data []byte) error {
 	for i := range s.Demand() {
 		d := &s.demand[i]
 		d.Import, d.Export = r.peak(), r.peak()
-		d.Intervals, d.Incomplete = r.count(), r.count()
+		d.Intervals, d.Incomplete, d.Straddling = r.count(), r.count(), r.count()
 		d.Known, d.Missing = time.Duration(r.uint64()), time.Duration(r.uint64())
 	}
 	held := r.count()
-	if r.short || held > max(len(m.window)-1, 0) || len(r.b) != held*usageSize {
+	if r.short || held > max(len(l.window)-1, 0) || len(r.b) != held*usageSize {
 		return fmt.Errorf("tariff: %w: length", ErrState)
 	}
-	if err := restored.ledger.check(); err != nil {
+	if err := restored.page.check(); err != nil {
 		return fmt.Errorf("tariff: %w: %w", ErrState, err)
 	}
 	// The window is checked in place of a copy, which could be large.
@@ -112,38 +112,39 @@ func (m *Meter) UnmarshalBinary(data []byte) error {
 		}
 		after = u.End
 	}
-	restored.window = m.window
+	restored.window = l.window
 	for i := range held {
 		restored.window[i] = r.usage()
 	}
 	restored.held = held
-	*m = restored
+	*l = restored
 	return nil
 }
 
 // fingerprint tells configurations apart.
-func (m *Meter) fingerprint() uint64 {
-	if m.ledger.calendar == nil {
+func (l *Ledger) fingerprint() uint64 {
+	if l.page.calendar == nil {
 		return 0
 	}
 	h := fnv.New64a()
-	var b [24]byte
-	binary.BigEndian.PutUint64(b[0:], m.ledger.calendar.fingerprint)
-	binary.BigEndian.PutUint64(b[8:], uint64(m.ledger.interval))
-	binary.BigEndian.PutUint64(b[16:], uint64(len(m.window)))
+	var b [25]byte
+	binary.BigEndian.PutUint64(b[0:], l.page.calendar.fingerprint)
+	binary.BigEndian.PutUint64(b[8:], uint64(l.page.interval))
+	binary.BigEndian.PutUint64(b[16:], uint64(len(l.window)))
+	b[24] = byte(l.basis)
 	h.Write(b[:])
-	h.Write([]byte(m.name))
+	h.Write([]byte(l.meter))
 	return h.Sum64()
 }
 
-// check says whether a ledger could have come about by booking.
-func (l *ledger) check() error {
-	s := &l.statement
+// check says whether a page could have come about by booking.
+func (p *page) check() error {
+	s := &p.statement
 	if s.End == 0 {
 		if s.Start != 0 || s.Through != 0 && !known(s.Through) {
 			return errors.New("times outside billing periods")
 		}
-	} else if !known(s.Through) && s.Through != s.Start || l.calendar.BillingPeriod(max(s.Through, earliest)) != s.Span {
+	} else if !known(s.Through) && s.Through != s.Start || p.calendar.BillingPeriod(max(s.Through, earliest)) != s.Span {
 		return errors.New("no such billing period")
 	}
 	length := max(s.Through.Sub(s.Start), 0)
@@ -183,13 +184,16 @@ func (l *ledger) check() error {
 			}
 			demand += d
 		}
-		for _, p := range [...]*Peak{&r.Import, &r.Export} {
-			if *p == (Peak{}) {
+		for _, peak := range [...]*Peak{&r.Import, &r.Export} {
+			if *peak == (Peak{}) {
 				continue
 			}
-			if p.Energy.Sign() <= 0 || p.Duration != l.interval || p.Start < s.Start || p.Start.Add(p.Duration) > s.Through || r.Intervals == 0 {
+			if peak.Energy.Sign() <= 0 || peak.Duration != p.interval || peak.Start < s.Start || peak.End() > s.Through || r.Intervals == 0 {
 				return errors.New("a peak that cannot have been")
 			}
+		}
+		if r.Straddling > r.Intervals+r.Incomplete {
+			return errors.New("a demand register that contradicts itself")
 		}
 		judged += r.Intervals + r.Incomplete
 	}

@@ -12,7 +12,7 @@ import (
 // plain value of a few kilobytes without references to its meter: keep as many
 // past ones as you need.
 type Statement struct {
-	Meter   string          // MeterConfig.Name
+	Meter   string          // LedgerConfig.Meter
 	Span                    // the billing period
 	Through acquire.Instant // everything up to here is accounted for; End or later once the period is closed
 
@@ -48,11 +48,11 @@ func (s *Statement) DemandTotal() DemandRegister {
 	return total
 }
 
-// Complete reports whether the period is closed and no active energy and no
-// demand of it is missing.
+// Complete reports whether the period is closed, some of its active energy was
+// booked, and neither that nor a demand is missing.
 func (s *Statement) Complete() bool {
 	energy, demand := s.EnergyTotal(), s.DemandTotal()
-	return s.End != 0 && s.Through >= s.End && energy.Active.Coverage.Missing == 0 && demand.Missing == 0
+	return s.End != 0 && s.Through >= s.End && energy.Active.Coverage.Full() && demand.Missing == 0
 }
 
 // EnergyRegister is the energy of one energy period. Its coverages add up to the
@@ -67,7 +67,7 @@ type EnergyRegister struct {
 	Intervals  int // intervals booked here
 	Incomplete int // of these, those with missing time of active energy
 	Carried    int // of these, those with energy of an earlier time, see [aggregate.Carried]
-	Straddling int // of these, those that ended in another energy period
+	Straddling int // of these, those during which the energy period changed
 }
 
 // add adds q to r.
@@ -90,6 +90,7 @@ type DemandRegister struct {
 
 	Intervals  int           // intervals with a demand
 	Incomplete int           // intervals without: incomplete, carried, or not of the demand interval
+	Straddling int           // of both, those during which the demand period changed
 	Known      time.Duration // time of the intervals with a demand
 	Missing    time.Duration // time of those without, and of none
 }
@@ -100,6 +101,7 @@ func (r *DemandRegister) add(q *DemandRegister) {
 	r.Export.see(q.Export)
 	r.Intervals += q.Intervals
 	r.Incomplete += q.Incomplete
+	r.Straddling += q.Straddling
 	r.Known += q.Known
 	r.Missing += q.Missing
 }

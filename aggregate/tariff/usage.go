@@ -19,14 +19,39 @@ type Usage struct {
 	Flags    aggregate.Flags           // facts about the interval
 }
 
-// UsageOf returns the usage of an interval: the accounts that Active and
-// Reactive choose, and whether the interval has a Demand.
-func UsageOf(iv *aggregate.Interval) Usage {
+// UsageOf returns the usage of an interval by one basis, which
+// LedgerConfig.Basis explains. It stays with that basis where the other is better
+// covered: registers count through an outage and make up for it afterwards, so
+// that to fill in from power would count the energy twice. There is a demand where
+// the account covers the interval and holds no energy that is
+// [aggregate.Carried].
+func UsageOf(iv *aggregate.Interval, basis aggregate.Basis) Usage {
 	u := Usage{Start: iv.Start, End: iv.End, Flags: iv.Flags}
-	u.Active, _ = iv.Active()
-	u.Reactive, _ = iv.Reactive()
-	_, u.Demand = iv.Demand()
+	carried := false
+	if registers(basis, iv.Registers.Coverage) {
+		// Covered in full, registers are what Demand goes by.
+		_, u.Demand = iv.Demand()
+		u.Active, u.Demand = iv.Registers, u.Demand && iv.Registers.Coverage.Full()
+		carried = true
+	} else {
+		u.Active, u.Demand = iv.Power, iv.Power.Coverage.Full()
+	}
+	if registers(basis, iv.ReactiveRegisters.Coverage) {
+		u.Reactive = iv.ReactiveRegisters
+		carried = true
+	} else {
+		u.Reactive = iv.ReactivePower
+	}
+	if !carried {
+		u.Flags &^= aggregate.Carried // power never is
+	}
 	return u
+}
+
+// registers reports whether to take the registers, whose coverage is zero if the
+// meter has none.
+func registers(basis aggregate.Basis, c aggregate.Coverage) bool {
+	return basis == aggregate.FromRegisters || basis == aggregate.NoBasis && c != aggregate.Coverage{}
 }
 
 // valid reports whether u can be booked.

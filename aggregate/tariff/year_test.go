@@ -41,8 +41,8 @@ func TestYearsOfQuarterHours(t *testing.T) {
 	for _, place := range years {
 		t.Run(fmt.Sprint(place.zone, " ", place.first), func(t *testing.T) {
 			loc := zone(t, place.zone)
-			c := calendar(t, tariff.Config{Location: loc})
-			monthly, err := tariff.NewMeter(tariff.MeterConfig{Calendar: c})
+			c := calendar(t, tariff.CalendarConfig{Location: loc})
+			monthly, err := tariff.NewLedger(tariff.LedgerConfig{Calendar: c})
 			require.NoError(t, err)
 			var statements []tariff.Statement
 			start := c.Day(acquire.At(time.Date(place.first, time.January, 1, 12, 0, 0, 0, loc))).Start
@@ -107,8 +107,8 @@ func TestYearThroughRouter(t *testing.T) {
 			require.NoError(t, err)
 			router, err := aggregate.NewRouter(catalog, aggregate.Metering{Name: "main", Power: "P", MaxGap: time.Hour})
 			require.NoError(t, err)
-			c := calendar(t, tariff.Config{Location: loc, Energy: twoPeriods})
-			meter, err := tariff.NewMeter(tariff.MeterConfig{Name: "main", Calendar: c})
+			c := calendar(t, tariff.CalendarConfig{Location: loc, Energy: twoPeriods})
+			meter, err := tariff.NewLedger(tariff.LedgerConfig{Meter: "main", Calendar: c})
 			require.NoError(t, err)
 			var statements []tariff.Statement
 			intervals := 0
@@ -156,7 +156,7 @@ var twoPeriods = tariff.Schedule{
 
 // The days of Berlin on which the clock is changed.
 func TestDaysOfClockChange(t *testing.T) {
-	c := calendar(t, tariff.Config{Location: zone(t, "Europe/Berlin"), Energy: tariff.Schedule{
+	c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Europe/Berlin"), Energy: tariff.Schedule{
 		Periods: []string{"a", "b"},
 		Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
 			{At: 0, Period: "a"}, {At: 2*time.Hour + 30*time.Minute, Period: "b"},
@@ -195,7 +195,7 @@ func TestMidnights(t *testing.T) {
 		{"after a day that is skipped", "Pacific/Apia", "2011-12-30T12:00:00Z", "2011-12-31T00:00:00+14:00", "2012-01-01T00:00:00+14:00"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := calendar(t, tariff.Config{Location: zone(t, test.zone)})
+			c := calendar(t, tariff.CalendarConfig{Location: zone(t, test.zone)})
 			day := c.Day(at(test.day))
 			assert.Equal(t, test.start, c.Label(day.Start))
 			assert.Equal(t, test.end, c.Label(day.End))
@@ -203,7 +203,7 @@ func TestMidnights(t *testing.T) {
 	}
 	// A billing period that begins with a day that is skipped begins with the next.
 	for _, day := range []int{30, 31} {
-		c := calendar(t, tariff.Config{Location: zone(t, "Pacific/Apia"), Billing: tariff.Cycle{Day: day}})
+		c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Pacific/Apia"), Billing: tariff.Cycle{Day: day}})
 		assert.Equal(t, "2011-12-31T00:00:00+14:00", c.Label(c.BillingPeriod(at("2012-01-05T00:00:00Z")).Start))
 		assert.Equal(t, "2011-12-31T00:00:00+14:00", c.Label(c.BillingPeriod(at("2011-12-20T00:00:00Z")).End))
 	}
@@ -217,8 +217,8 @@ func TestOutageThroughRouter(t *testing.T) {
 	require.NoError(t, err)
 	router, err := aggregate.NewRouter(catalog, aggregate.Metering{Name: "main", Import: "E", MaxGap: 15 * time.Minute})
 	require.NoError(t, err)
-	c := calendar(t, tariff.Config{Location: zone(t, "Europe/Berlin"), Energy: twoPeriods})
-	meter := meterOf(t, tariff.MeterConfig{Name: "main", Calendar: c})
+	c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Europe/Berlin"), Energy: twoPeriods})
+	meter := ledgerOf(t, tariff.LedgerConfig{Meter: "main", Calendar: c})
 	var statements []tariff.Statement
 	var batch acquire.Batch
 	give := func(now acquire.Instant, wh uint64) {

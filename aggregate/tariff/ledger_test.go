@@ -13,11 +13,12 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/aggregate"
 	"github.com/fieldtap/fieldtap/aggregate/tariff"
+	"github.com/fieldtap/fieldtap/units"
 )
 
-func meterOf(t testing.TB, cfg tariff.MeterConfig) *tariff.Meter {
+func ledgerOf(t testing.TB, cfg tariff.LedgerConfig) *tariff.Ledger {
 	t.Helper()
-	m, err := tariff.NewMeter(cfg)
+	m, err := tariff.NewLedger(cfg)
 	require.NoError(t, err)
 	return m
 }
@@ -74,9 +75,9 @@ func anyUsages(r *rand.Rand, start acquire.Instant, n int) []tariff.Usage {
 	return all
 }
 
-// ledgerTwin books usages the slow way: energies by adding each to the register
+// registersTwin books usages the slow way: energies by adding each to the register
 // of the period of its start, time minute by minute.
-func ledgerTwin(c *tariff.Calendar, s tariff.Statement, all []tariff.Usage) (energy []tariff.EnergyRegister, demand []tariff.DemandRegister) {
+func registersTwin(c *tariff.Calendar, s tariff.Statement, all []tariff.Usage) (energy []tariff.EnergyRegister, demand []tariff.DemandRegister) {
 	for _, name := range c.EnergyPeriods() {
 		energy = append(energy, tariff.EnergyRegister{Period: name})
 	}
@@ -103,8 +104,14 @@ func ledgerTwin(c *tariff.Calendar, s tariff.Statement, all []tariff.Usage) (ene
 		if u.Flags.Has(aggregate.Carried) {
 			e.Carried++
 		}
-		if !blank && c.At(u.End-1).Energy != seg.Energy {
-			e.Straddling++
+		if !blank {
+			energies, demands := map[int]bool{}, map[int]bool{}
+			for m := u.Start; m < u.End; m = m.Add(time.Minute) {
+				at := c.At(m)
+				energies[at.Energy], demands[at.Demand] = true, true
+			}
+			e.Straddling += min(len(energies)-1, 1)
+			d.Straddling += min(len(demands)-1, 1)
 		}
 		e.Active.Import = e.Active.Import.Add(u.Active.Import)
 		e.Active.Export = e.Active.Export.Add(u.Active.Export)
@@ -154,7 +161,7 @@ func TestStatementsEqualTwin(t *testing.T) {
 			c := calendar(t, cfg)
 			start := acquire.At(time.Date(place.year, time.Month(1+r.IntN(12)), 1+r.IntN(28), r.IntN(24), 15*r.IntN(4), 0, 0, time.UTC))
 			all := anyUsages(r, start, 120)
-			m := meterOf(t, tariff.MeterConfig{Calendar: c})
+			m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 			var statements []tariff.Statement
 			for _, u := range all {
 				statements = m.Add(statements, u)
@@ -163,7 +170,7 @@ func TestStatementsEqualTwin(t *testing.T) {
 			statements = append(statements, m.Present())
 			for i := range statements {
 				s := &statements[i]
-				energy, demand := ledgerTwin(c, *s, all)
+				energy, demand := registersTwin(c, *s, all)
 				require.Equal(t, energy, s.Energy(), "statement %d", i)
 				require.Equal(t, demand, s.Demand(), "statement %d", i)
 				if i > 0 {
@@ -181,7 +188,7 @@ func TestRevisedEqualsInTime(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 92))
 		c := calendar(t, random(r, zone(t, "Europe/Berlin")))
 		all := anyUsages(r, at("2026-02-20T00:00:00Z"), 300)
-		plain := meterOf(t, tariff.MeterConfig{Calendar: c})
+		plain := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 		var want []tariff.Statement
 		var presents []tariff.Statement
 		for _, u := range all {
@@ -192,7 +199,7 @@ func TestRevisedEqualsInTime(t *testing.T) {
 		want = plain.Advance(want, end)
 
 		const window = 8
-		m := meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: window})
+		m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: window})
 		var got []tariff.Statement
 		counts := tariff.Counts{}
 		for i := 0; i < len(all); {
@@ -222,8 +229,8 @@ func TestRevisedEqualsInTime(t *testing.T) {
 }
 
 func TestPresentHoldsWhatIsOpenToRevision(t *testing.T) {
-	c := calendar(t, tariff.Config{})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: 3})
+	c := calendar(t, tariff.CalendarConfig{})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: 3})
 	start := at("2026-01-31T23:15:00Z")
 	for i, wh := range []int64{1, 2, 4, 8} {
 		assert.Empty(t, m.Add(nil, used(start.Add(quarter*time.Duration(i)), wh)))
@@ -247,8 +254,8 @@ func TestPresentHoldsWhatIsOpenToRevision(t *testing.T) {
 // An interval across the end of a billing period belongs to the one it starts
 // in, and no time counts twice.
 func TestStraddling(t *testing.T) {
-	c := calendar(t, tariff.Config{Location: zone(t, "Asia/Kathmandu"), Energy: twoPeriods})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c, Interval: time.Hour})
+	c := calendar(t, tariff.CalendarConfig{Location: zone(t, "Asia/Kathmandu"), Energy: twoPeriods})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Interval: time.Hour})
 	var closed []tariff.Statement
 	for start := at("2026-02-28T00:00:00Z"); start < at("2026-04-01T00:00:00Z"); start = start.Add(time.Hour) {
 		u := used(start, 1)
@@ -265,8 +272,167 @@ func TestStraddling(t *testing.T) {
 	assert.True(t, march.Complete())
 }
 
+// A period within an hour is straddled, though it is over before the hour is; and
+// so is a demand period of its own.
+func TestStraddlingThereAndBack(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{
+		Energy: tariff.Schedule{Periods: []string{"day", "event"}, Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
+			{At: 0, Period: "day"}, {At: 6*time.Hour + 15*time.Minute, Period: "event"}, {At: 6*time.Hour + 30*time.Minute, Period: "day"},
+		}}}},
+		Demand: tariff.Schedule{Periods: []string{"off", "on"}, Profiles: []tariff.DayProfile{{Switches: []tariff.Switch{
+			{At: 0, Period: "off"}, {At: 8*time.Hour + 30*time.Minute, Period: "on"},
+		}}}},
+	})
+	l := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Interval: time.Hour})
+	for start := at("2026-03-01T00:00:00Z"); start < at("2026-03-02T00:00:00Z"); start = start.Add(time.Hour) {
+		u := used(start, 1)
+		u.End, u.Active.Coverage.Good = start.Add(time.Hour), time.Hour
+		l.Add(nil, u)
+	}
+	s := l.Present()
+	assert.Equal(t, 1, s.EnergyTotal().Straddling)
+	assert.Equal(t, 1, s.DemandTotal().Straddling)
+}
+
+// An interval that is longer than the billing period after it leaves that one
+// empty, which is not complete.
+func TestShadowIsNotComplete(t *testing.T) {
+	l := ledgerOf(t, tariff.LedgerConfig{Calendar: calendar(t, tariff.CalendarConfig{})})
+	u := used(at("2026-01-31T00:00:00Z"), 1)
+	u.End = at("2026-03-01T00:00:00Z")
+	u.Active.Coverage.Good = u.End.Sub(u.Start)
+	closed := l.Add(nil, u)
+	require.Len(t, closed, 2)
+	assert.False(t, closed[1].Complete())
+}
+
+// A silence that was told as one is replaced piece by piece.
+func TestSilenceRevised(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	start := at("2026-03-01T00:00:00Z")
+	end := start.Add(20 * quarter)
+	want := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
+	for i := range 24 {
+		want.Add(nil, used(start.Add(quarter*time.Duration(i)), int64(i)))
+	}
+	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {2, 0, 1, 4, 3}} {
+		l := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: 30})
+		silence := tariff.Usage{Start: start, End: end, Flags: aggregate.Silence}
+		silence.Active.Coverage.Missing = end.Sub(start)
+		l.Add(nil, silence)
+		for i := 20; i < 24; i++ {
+			l.Add(nil, used(start.Add(quarter*time.Duration(i)), int64(i)))
+		}
+		for _, hour := range order {
+			for i := 4 * hour; i < 4*hour+4; i++ {
+				l.Add(nil, used(start.Add(quarter*time.Duration(i)), int64(i)))
+				state, err := l.MarshalBinary()
+				require.NoError(t, err)
+				require.NoError(t, l.UnmarshalBinary(state))
+			}
+		}
+		assert.Zero(t, l.Counts().Late)
+		assert.Equal(t, want.Present(), l.Present(), "%v", order)
+	}
+}
+
+// What a Reviser hands out again makes the bill that samples in order make.
+func TestReviserThroughLedger(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	metering := aggregate.Metering{Name: "main", Power: "P", MaxGap: 5 * time.Minute}
+	catalog := acquire.NewCatalog()
+	point, err := catalog.Define(acquire.Point{Name: "P", Unit: units.Kilowatt, Kind: acquire.KindFloat64})
+	require.NoError(t, err)
+	start := at("2026-03-01T00:00:00Z")
+	sample := func(i int) acquire.Sample {
+		return acquire.Sample{Time: start.Add(time.Minute * time.Duration(i)), Point: point, Value: acquire.Float64(float64(i % 7)), Quality: acquire.Good}
+	}
+	bill := func(order []int) tariff.Statement {
+		router, err := aggregate.NewReviser(catalog, aggregate.Revisions{Intervals: 200, Samples: 5000}, metering)
+		require.NoError(t, err)
+		l := ledgerOf(t, tariff.LedgerConfig{Meter: "main", Calendar: c, Revisable: 200})
+		var batch acquire.Batch
+		for _, i := range order {
+			batch.Reset()
+			batch.Append(sample(i))
+			for _, iv := range router.Observe(&batch) {
+				l.Observe(nil, &iv)
+			}
+		}
+		assert.Zero(t, l.Counts().Late)
+		return l.Present()
+	}
+	var inOrder, late []int
+	for i := range 1440 {
+		inOrder = append(inOrder, i)
+		if i < 300 || i >= 900 {
+			late = append(late, i)
+		}
+	}
+	for i := 300; i < 900; i++ {
+		late = append(late, i) // after a silence of ten hours
+	}
+	want, got := bill(inOrder), bill(late)
+	assert.Equal(t, want.EnergyTotal().Active, got.EnergyTotal().Active)
+	assert.Equal(t, want, got)
+}
+
+// A meter with registers and power at once: the registers count through an outage
+// of theirs and make up for it afterwards, so that power must not fill in.
+func TestBasis(t *testing.T) {
+	c := calendar(t, tariff.CalendarConfig{})
+	catalog := acquire.NewCatalog()
+	power, err := catalog.Define(acquire.Point{Name: "P", Unit: units.Kilowatt, Kind: acquire.KindFloat64})
+	require.NoError(t, err)
+	register, err := catalog.Define(acquire.Point{Name: "E", Unit: units.WattHour, Kind: acquire.KindUint64, Role: acquire.Counter})
+	require.NoError(t, err)
+	bases := []aggregate.Basis{aggregate.NoBasis, aggregate.FromRegisters, aggregate.FromPower}
+	router, err := aggregate.NewRouter(catalog, aggregate.Metering{Name: "main", Power: "P", Import: "E", MaxGap: 5 * time.Minute})
+	require.NoError(t, err)
+	var ledgers []*tariff.Ledger
+	for _, basis := range bases {
+		ledgers = append(ledgers, ledgerOf(t, tariff.LedgerConfig{Calendar: c, Basis: basis}))
+	}
+	start := at("2026-03-01T00:00:00Z")
+	var batch acquire.Batch
+	for i := range 24*60 + 1 { // 6 kW, 100 Wh a minute
+		now := start.Add(time.Minute * time.Duration(i))
+		batch.Reset()
+		if i < 590 || i >= 605 { // then it misses as much of the interval as the register
+			batch.Append(acquire.Sample{Time: now, Point: power, Value: acquire.Float64(6), Quality: acquire.Good})
+		}
+		if i < 300 || i >= 605 {
+			batch.Append(acquire.Sample{Time: now, Point: register, Value: acquire.Uint64(uint64(100 * i)), Quality: acquire.Good})
+		}
+		for _, iv := range router.Observe(&batch) {
+			for _, l := range ledgers {
+				l.Observe(nil, &iv)
+			}
+		}
+	}
+	for _, iv := range router.Flush(nil) {
+		for _, l := range ledgers {
+			l.Observe(nil, &iv)
+		}
+	}
+	for i, l := range ledgers {
+		s := l.Present()
+		total, demand := s.EnergyTotal(), s.DemandTotal()
+		assert.Equal(t, units.Watts(6000), demand.Import.Power())
+		if bases[i] == aggregate.FromPower {
+			assert.Equal(t, aggregate.WattHours(144000-1100), total.Active.Import, "16 minutes without power, 5 of them held")
+			assert.Equal(t, []int{94, 2, 0}, []int{demand.Intervals, demand.Incomplete, total.Carried})
+		} else {
+			assert.Equal(t, aggregate.WattHours(144000), total.Active.Import, "%v", bases[i])
+			assert.Equal(t, []int{74, 22, 1}, []int{demand.Intervals, demand.Incomplete, total.Carried})
+		}
+	}
+	_, err = tariff.NewLedger(tariff.LedgerConfig{Calendar: c, Basis: 9})
+	assert.EqualError(t, err, "tariff: no basis 9")
+}
+
 func TestAdvanceLeavesTheOpenInterval(t *testing.T) {
-	m := meterOf(t, tariff.MeterConfig{Calendar: calendar(t, tariff.Config{}), Revisable: 2})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: calendar(t, tariff.CalendarConfig{}), Revisable: 2})
 	start := at("2026-01-01T00:00:00Z")
 	for i := range 4 { // the first two are booked
 		m.Add(nil, used(start.Add(quarter*time.Duration(i)), 1))
@@ -280,7 +446,7 @@ func TestAdvanceLeavesTheOpenInterval(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	c := calendar(t, tariff.Config{Billing: tariff.Cycle{Dates: []tariff.Date{
+	c := calendar(t, tariff.CalendarConfig{Billing: tariff.Cycle{Dates: []tariff.Date{
 		{Year: 2026, Month: time.March, Day: 3}, {Year: 2026, Month: time.April, Day: 7}, {Year: 2026, Month: time.May, Day: 1},
 	}}})
 	start := at("2026-03-10T00:00:00Z")
@@ -310,11 +476,11 @@ func TestRefused(t *testing.T) {
 		{"from the last date", change(func(u *tariff.Usage) { *u = used(at("2026-05-01T00:00:00Z"), 1) }), tariff.Counts{Outside: 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := meterOf(t, tariff.MeterConfig{Calendar: c})
+			m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 			assert.Empty(t, m.Add(nil, test.u))
 			assert.Equal(t, test.want, m.Counts())
 			// And when others have been before.
-			m = meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: 2})
+			m = ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: 2})
 			m.Add(nil, used(at("2026-03-09T00:00:00Z"), 1))
 			m.Add(nil, test.u)
 			want := test.want
@@ -328,7 +494,7 @@ func TestRefused(t *testing.T) {
 		})
 	}
 	t.Run("late", func(t *testing.T) {
-		m := meterOf(t, tariff.MeterConfig{Calendar: c})
+		m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 		m.Add(nil, good)
 		m.Add(nil, good)
 		m.Add(nil, used(start.Add(-quarter), 1))
@@ -336,19 +502,19 @@ func TestRefused(t *testing.T) {
 		assert.Equal(t, tariff.Counts{Booked: 1, Late: 3}, m.Counts())
 	})
 	t.Run("overlap", func(t *testing.T) {
-		m := meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: 10})
+		m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: 10})
 		m.Add(nil, good)
 		m.Add(nil, used(start.Add(time.Minute), 1))
 		m.Add(nil, used(start.Add(-time.Minute), 1))
 		assert.Equal(t, tariff.Counts{Booked: 1, Late: 2}, m.Counts())
 	})
 	t.Run("other meter", func(t *testing.T) {
-		m := meterOf(t, tariff.MeterConfig{Name: "main", Calendar: c})
+		m := ledgerOf(t, tariff.LedgerConfig{Meter: "main", Calendar: c})
 		m.Observe(nil, &aggregate.Interval{Meter: "other", Start: start, End: start.Add(quarter)})
 		assert.Equal(t, tariff.Counts{Invalid: 1}, m.Counts())
 	})
 	t.Run("zero meter", func(t *testing.T) {
-		var m tariff.Meter
+		var m tariff.Ledger
 		assert.Empty(t, m.Add(nil, good))
 		assert.Empty(t, m.Advance(nil, start))
 		s := m.Present()
@@ -360,11 +526,11 @@ func TestRefused(t *testing.T) {
 
 // The end of explicit dates closes the last period; what follows is outside.
 func TestDatesEnd(t *testing.T) {
-	c := calendar(t, tariff.Config{Billing: tariff.Cycle{Dates: []tariff.Date{
+	c := calendar(t, tariff.CalendarConfig{Billing: tariff.Cycle{Dates: []tariff.Date{
 		{Year: 2026, Month: time.March, Day: 3}, {Year: 2026, Month: time.April, Day: 7},
 	}}})
 	for _, revisable := range []int{0, 4} {
-		m := meterOf(t, tariff.MeterConfig{Calendar: c, Revisable: revisable})
+		m := ledgerOf(t, tariff.LedgerConfig{Calendar: c, Revisable: revisable})
 		var closed []tariff.Statement
 		for start := at("2026-04-06T00:00:00Z"); start < at("2026-04-08T00:00:00Z"); start = start.Add(quarter) {
 			closed = m.Add(closed, used(start, 1))
@@ -379,8 +545,8 @@ func TestDatesEnd(t *testing.T) {
 }
 
 func TestPeaks(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
-	m := meterOf(t, tariff.MeterConfig{Calendar: c})
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	m := ledgerOf(t, tariff.LedgerConfig{Calendar: c})
 	day := at("2026-01-01T00:00:00Z")
 	for i, wh := range []int64{5, 7, 7, 3} {
 		m.Add(nil, used(day.Add(quarter*time.Duration(i)), wh))
@@ -409,8 +575,8 @@ func TestPeaks(t *testing.T) {
 	assert.False(t, s.Complete())
 }
 
-func TestMeterFaults(t *testing.T) {
-	_, err := tariff.NewMeter(tariff.MeterConfig{Interval: -1, Revisable: -1})
+func TestLedgerFaults(t *testing.T) {
+	_, err := tariff.NewLedger(tariff.LedgerConfig{Interval: -1, Revisable: -1})
 	assert.EqualError(t, err, "tariff: no calendar\ntariff: demand interval -1ns is negative\ntariff: -1 revisable intervals, want 0 to 35136")
 }
 
@@ -418,8 +584,8 @@ func TestStateSurvives(t *testing.T) {
 	for _, revisable := range []int{0, 5} {
 		r := rand.New(rand.NewPCG(4, uint64(revisable)))
 		c := calendar(t, random(r, zone(t, "Australia/Lord_Howe")))
-		cfg := tariff.MeterConfig{Name: "m", Calendar: c, Revisable: revisable}
-		whole, killed := meterOf(t, cfg), meterOf(t, cfg)
+		cfg := tariff.LedgerConfig{Meter: "m", Calendar: c, Revisable: revisable}
+		whole, killed := ledgerOf(t, cfg), ledgerOf(t, cfg)
 		all := anyUsages(r, at("2026-03-20T00:00:00Z"), 300)
 		var want, got []tariff.Statement
 		for i, u := range all {
@@ -429,7 +595,7 @@ func TestStateSurvives(t *testing.T) {
 			}
 			state, err := killed.MarshalBinary()
 			require.NoError(t, err)
-			killed = meterOf(t, cfg)
+			killed = ledgerOf(t, cfg)
 			require.NoError(t, killed.UnmarshalBinary(state))
 			again, err := killed.AppendBinary([]byte("x"))
 			require.NoError(t, err)
@@ -443,7 +609,7 @@ func TestStateSurvives(t *testing.T) {
 
 // A state with a right checksum that cannot have come about is refused.
 func TestStateThatContradictsItself(t *testing.T) {
-	cfg := tariff.MeterConfig{Calendar: calendar(t, tariff.Config{Energy: twoPeriods}), Revisable: 3}
+	cfg := tariff.LedgerConfig{Calendar: calendar(t, tariff.CalendarConfig{Energy: twoPeriods}), Revisable: 3}
 	start := at("2026-01-05T00:00:00Z")
 	for name, spoil := range map[string]func(*tariff.Statement, []tariff.Usage){
 		"start":        func(s *tariff.Statement, _ []tariff.Usage) { s.Start++ },
@@ -460,42 +626,43 @@ func TestStateThatContradictsItself(t *testing.T) {
 		"too much time": func(s *tariff.Statement, _ []tariff.Usage) {
 			s.Energy()[0].Reactive.Coverage.Missing = 1 << 62
 		},
-		"active time":   func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Active.Coverage.Missing-- },
-		"demand time":   func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Missing-- },
-		"demand known":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Known = -1 },
-		"peak early":    func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Start - 1 },
-		"peak late":     func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Through },
-		"peak of zero":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Energy = aggregate.Energy{} },
-		"peak length":   func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Duration++ },
-		"peak of none":  func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[0].Export = s.Demand()[1].Import },
-		"window early":  func(_ *tariff.Statement, w []tariff.Usage) { w[0].Start, w[0].End = start, start.Add(quarter) },
-		"window order":  func(_ *tariff.Statement, w []tariff.Usage) { w[0], w[1] = w[1], w[0] },
-		"window energy": func(_ *tariff.Statement, w []tariff.Usage) { w[2].Active.Export = aggregate.WattHours(-1) },
+		"active time":       func(s *tariff.Statement, _ []tariff.Usage) { s.Energy()[1].Active.Coverage.Missing-- },
+		"demand time":       func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Missing-- },
+		"demand known":      func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Known = -1 },
+		"demand straddling": func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Straddling = 1000 },
+		"peak early":        func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Start - 1 },
+		"peak late":         func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Start = s.Through },
+		"peak of zero":      func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Energy = aggregate.Energy{} },
+		"peak length":       func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[1].Import.Duration++ },
+		"peak of none":      func(s *tariff.Statement, _ []tariff.Usage) { s.Demand()[0].Export = s.Demand()[1].Import },
+		"window early":      func(_ *tariff.Statement, w []tariff.Usage) { w[0].Start, w[0].End = start, start.Add(quarter) },
+		"window order":      func(_ *tariff.Statement, w []tariff.Usage) { w[0], w[1] = w[1], w[0] },
+		"window energy":     func(_ *tariff.Statement, w []tariff.Usage) { w[2].Active.Export = aggregate.WattHours(-1) },
 	} {
-		m := meterOf(t, cfg)
+		m := ledgerOf(t, cfg)
 		for i := range 10 {
 			m.Add(nil, used(start.Add(quarter*time.Duration(i)), int64(1+i)))
 		}
 		good, err := m.MarshalBinary()
 		require.NoError(t, err)
-		require.NoError(t, meterOf(t, cfg).UnmarshalBinary(good))
-		assert.ErrorIs(t, meterOf(t, cfg).UnmarshalBinary(tariff.Spoilt(m, spoil)), tariff.ErrState, name)
+		require.NoError(t, ledgerOf(t, cfg).UnmarshalBinary(good))
+		assert.ErrorIs(t, ledgerOf(t, cfg).UnmarshalBinary(tariff.Spoilt(m, spoil)), tariff.ErrState, name)
 	}
 }
 
 func TestStateOfAnother(t *testing.T) {
-	c := calendar(t, tariff.Config{Energy: twoPeriods})
-	m := meterOf(t, tariff.MeterConfig{Name: "m", Calendar: c})
+	c := calendar(t, tariff.CalendarConfig{Energy: twoPeriods})
+	m := ledgerOf(t, tariff.LedgerConfig{Meter: "m", Calendar: c})
 	m.Add(nil, used(at("2026-03-20T00:00:00Z"), 1))
 	state, err := m.MarshalBinary()
 	require.NoError(t, err)
-	for name, cfg := range map[string]tariff.MeterConfig{
-		"name":     {Name: "n", Calendar: c},
-		"interval": {Name: "m", Calendar: c, Interval: time.Hour},
-		"window":   {Name: "m", Calendar: c, Revisable: 1},
-		"calendar": {Name: "m", Calendar: calendar(t, tariff.Config{Energy: twoPeriods, Location: zone(t, "Europe/Berlin")})},
+	for name, cfg := range map[string]tariff.LedgerConfig{
+		"name":     {Meter: "n", Calendar: c},
+		"interval": {Meter: "m", Calendar: c, Interval: time.Hour},
+		"window":   {Meter: "m", Calendar: c, Revisable: 1},
+		"calendar": {Meter: "m", Calendar: calendar(t, tariff.CalendarConfig{Energy: twoPeriods, Location: zone(t, "Europe/Berlin")})},
 	} {
-		other := meterOf(t, cfg)
+		other := ledgerOf(t, cfg)
 		before := other.Present()
 		assert.ErrorIs(t, other.UnmarshalBinary(state), tariff.ErrState, name)
 		assert.Equal(t, before, other.Present())
