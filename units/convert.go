@@ -151,8 +151,8 @@ func ratioOf(from, to Unit) (num, den wide) {
 // otherwise; [Converter.ConvertAll] is faster for those.
 func (c Converter) Convert(x float64) float64 {
 	switch c.plan {
-	case identity:
-		return x
+	case divide:
+		return x / c.factor
 	case multiply:
 		return x * c.factor
 	}
@@ -192,8 +192,8 @@ func (c Converter) ConvertAll(dst, src []float64) int {
 // inlined.
 func (c Converter) convert(x float64) float64 {
 	switch {
-	case c.plan == divide:
-		return x / c.factor
+	case c.plan == identity:
+		return x
 	case c.plan.is(affine):
 		return c.convertAffine(x)
 	}
