@@ -1,12 +1,15 @@
 package modbus
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -36,11 +39,36 @@ import (
 //	interval=1m                time from reading to reading
 //
 // as the fields of Point; na and name may be given several times. No spaces surround
-// the commas, and none may be in a name. Further parameters are name, interval, timeout, connect_timeout,
-// max_timeouts, max_registers, max_bits and max_gap, as the fields of Config.
+// the commas, and none may be in a name. What leads to the device is said by
 //
-// The zero value is ready to use and safe for concurrent use.
-type Driver struct{}
+//	transport=tcp              tls, udp; rtu+tcp or ascii+tcp behind a converter
+//	transport=rtu              ascii: a serial port, whose path stands in front of UNIT:
+//	                           modbus:///dev/ttyUSB0/7?transport=rtu&baud=9600&parity=none
+//	baud, parity, data, stop   of a serial port; parity is even, odd or none
+//	connect_timeout=5s         links=1   pause=0s   late_grace=5s
+//
+// and further parameters are name, interval, timeout, latency, max_timeouts,
+// max_registers, max_bits, max_gap, window, even and release (both without a value),
+// as the fields of Config.
+//
+// The zero value gives each source a connection of its own. Sources of a Driver
+// made by NewDriver share one where they name the same way to the device, as the
+// units of a serial line must. A Driver is safe for concurrent use.
+type Driver struct{ buses *buses }
+
+// buses are those that the sources of a Driver share.
+type buses struct {
+	tls *tls.Config
+
+	mu    sync.Mutex
+	known map[string]*Bus
+}
+
+// NewDriver returns a Driver whose sources share connections. secure is for those
+// with transport=tls; nil if there are none.
+func NewDriver(secure *tls.Config) Driver {
+	return Driver{&buses{tls: secure.Clone(), known: make(map[string]*Bus)}}
+}
 
 var _ acquire.Driver = Driver{}
 
@@ -48,8 +76,8 @@ var _ acquire.Driver = Driver{}
 func (Driver) Scheme() string { return "modbus" }
 
 // ParseSource makes the Source that u describes. The error names every fault.
-func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error) {
-	cfg := Config{Catalog: c, Address: u.Host}
+func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error) {
+	cfg, way := Config{Catalog: c}, BusConfig{Address: u.Host}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
@@ -59,30 +87,34 @@ func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error
 	if u.Fragment != "" {
 		fault("# cuts off %q; escape it as %%23", u.Fragment)
 	}
-	unit, err := strconv.ParseUint(strings.Trim(u.Path, "/"), 10, 8)
-	if err != nil {
-		fault("path %q is not a unit id of 0 to 255", u.Path)
-	}
-	cfg.Unit = byte(unit)
-
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		fault("malformed parameters")
 	}
-	durations := map[string]*time.Duration{
-		"interval": &cfg.Interval, "timeout": &cfg.Timeout, "connect_timeout": &cfg.ConnectTimeout,
+	transport := query.Get("transport")
+	if err := way.setTransport(transport, d.buses); err != nil {
+		faults = append(faults, err)
 	}
-	numbers := map[string]*int{
-		"max_timeouts": &cfg.MaxTimeouts, "max_registers": &cfg.MaxRegisters, "max_bits": &cfg.MaxBits, "max_gap": &cfg.MaxGap,
+	path := strings.Trim(u.Path, "/")
+	if transport == "rtu" || transport == "ascii" {
+		at := strings.LastIndexByte(path, '/')
+		if at < 0 || u.Host != "" {
+			fault("a serial port is given as modbus:///PATH/UNIT")
+		}
+		way.Serial.Port, path = "/"+path[:max(at, 0)], path[at+1:]
 	}
-	names := make([]string, 0, len(query))
-	for name := range query {
-		names = append(names, name)
+	unit, err := strconv.ParseUint(path, 10, 8)
+	if err != nil {
+		fault("path %q does not end in a unit id of 0 to 255", u.Path)
 	}
-	slices.Sort(names) // faults in the same order every time
-	for _, name := range names {
+	cfg.Unit = byte(unit)
+
+	fields := cfg.fields(&way)
+	for _, name := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
 		values := query[name]
-		if name == "point" {
+		set, known := fields[name]
+		switch {
+		case name == "point":
 			for _, text := range values {
 				p, err := parsePoint(text)
 				if err != nil {
@@ -91,33 +123,121 @@ func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error
 				cfg.Points = append(cfg.Points, p)
 			}
 			continue
+		case name == "transport":
+		case !known:
+			fault("unknown parameter %q", name)
+		case set(values[0]) != nil:
+			fault("parameter %s: %q is malformed", name, values[0])
 		}
 		if len(values) > 1 {
 			fault("parameter %s is given %d times", name, len(values))
 		}
-		value := values[0]
-		var err error
-		if d := durations[name]; d != nil {
-			*d, err = time.ParseDuration(value)
-		} else if n := numbers[name]; n != nil {
-			*n, err = strconv.Atoi(value)
-		} else if name == "name" {
-			cfg.Name = value
-		} else {
-			fault("unknown parameter %q", name)
-		}
-		if err != nil {
-			fault("parameter %s: %q is malformed", name, value)
-		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %w", err)
+	}
+	if cfg.Bus, err = d.bus(way); err != nil {
+		// Together with what else is wrong.
+		cfg.Bus, cfg.Address, cfg.Serial, cfg.Framing = nil, way.Address, way.Serial, way.Framing
+		cfg.UDP, cfg.TLS, cfg.ConnectTimeout = way.UDP, way.TLS, way.ConnectTimeout
+		if _, other := NewSource(cfg); other != nil {
+			return nil, other
+		}
+		return nil, err
 	}
 	src, err := NewSource(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return src, nil
+}
+
+// setTransport puts the transport of that name into c.
+func (c *BusConfig) setTransport(name string, b *buses) error {
+	switch name {
+	case "", "tcp":
+	case "udp":
+		c.UDP = true
+	case "tls":
+		if b == nil || b.tls == nil {
+			return errors.New("transport tls needs a Driver with a TLS configuration")
+		}
+		c.TLS = b.tls
+	case "rtu", "rtu+tcp", "rtu tcp": // a plus sign in a query stands for a space
+		c.Framing = RTU
+	case "ascii", "ascii+tcp", "ascii tcp":
+		c.Framing = ASCII
+	default:
+		return fmt.Errorf("unknown transport %q", name)
+	}
+	return nil
+}
+
+// fields returns what sets the field of each parameter.
+func (c *Config) fields(way *BusConfig) map[string]func(string) error {
+	duration := func(d *time.Duration) func(string) error {
+		return func(text string) (err error) { *d, err = time.ParseDuration(text); return err }
+	}
+	number := func(n *int) func(string) error {
+		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
+	}
+	present := func(b *bool) func(string) error {
+		return func(text string) error {
+			if *b = true; text != "" {
+				return errors.New("takes no value")
+			}
+			return nil
+		}
+	}
+	return map[string]func(string) error{
+		"name":          func(text string) error { c.Name = text; return nil },
+		"interval":      duration(&c.Interval),
+		"timeout":       duration(&c.Timeout),
+		"latency":       duration(&c.Latency),
+		"max_timeouts":  number(&c.MaxTimeouts),
+		"max_registers": number(&c.MaxRegisters),
+		"max_bits":      number(&c.MaxBits),
+		"max_gap":       number(&c.MaxGap),
+		"window":        number(&c.Window),
+		"even":          present(&c.EvenCounts),
+		"release":       present(&c.Release),
+
+		"connect_timeout": duration(&way.ConnectTimeout),
+		"links":           number(&way.Links),
+		"pause":           duration(&way.Pause),
+		"late_grace":      duration(&way.LateGrace),
+		"baud":            number(&way.Serial.Baud),
+		"data":            number(&way.Serial.DataBits),
+		"stop":            number(&way.Serial.StopBits),
+		"parity": func(text string) error {
+			for p := EvenParity; p <= NoParity; p++ {
+				if p.String() == text {
+					way.Serial.Parity = p
+					return nil
+				}
+			}
+			return errors.New("unknown parity")
+		},
+	}
+}
+
+// bus returns the bus of a way to a device: the same one for the same way, if the
+// sources of d share.
+func (d Driver) bus(way BusConfig) (*Bus, error) {
+	way, faults := way.checked()
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("modbus: %w", err)
+	}
+	if d.buses == nil {
+		return newBus(way, false), nil
+	}
+	d.buses.mu.Lock()
+	defer d.buses.mu.Unlock()
+	key := fmt.Sprint(way.Address, way.Serial, way.Framing, way.UDP, way.TLS != nil, way.Links, way.Pause, way.LateGrace, way.ConnectTimeout)
+	if d.buses.known[key] == nil {
+		d.buses.known[key] = newBus(way, true)
+	}
+	return d.buses.known[key], nil
 }
 
 // parsePoint reads "NAME,ADDRESS,TYPE[,KEY=VALUE...]".

@@ -133,7 +133,7 @@ func TestSourceURL(t *testing.T) {
 		"&point=a,input:1&point=b,input:x,float33,unit=KW,scale=0,order=EFGH,role=dial,size=3#4", catalog)
 	require.Error(t, err)
 	for _, want := range []string{
-		"no user or password", `path "/300" is not a unit id`, `interval: "soon"`, `max_gap: "x"`, `unknown parameter "colour"`,
+		"no user or password", `path "/300" does not end in a unit id`, `interval: "soon"`, `max_gap: "x"`, `unknown parameter "colour"`,
 		"timeout is given 2 times", `point "a,input:1": want name, address and type`, `malformed address "input:x"`,
 		`unknown type "float33"`, `unknown unit "KW"`, "invalid scale", `unknown order "EFGH"`, `unknown role "dial"`, `unknown key "size"`,
 		`# cuts off "4"; escape it as %23`,

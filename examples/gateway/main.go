@@ -77,7 +77,7 @@ func run(ctx context.Context, list io.Reader, out io.Writer) error {
 // sources makes a source of each line, kept connected. Its error names the lines
 // that are wrong, and not their text, which may hold a password.
 func sources(list io.Reader, c *acquire.Catalog) ([]acquire.Source, error) {
-	registry, err := acquire.NewRegistry(modbus.Driver{})
+	registry, err := acquire.NewRegistry(modbus.NewDriver(nil))
 	if err != nil {
 		return nil, err
 	}
