@@ -291,6 +291,20 @@ func TestIdentityTouchesNothing(t *testing.T) {
 	}
 }
 
+// Units that a prefix makes of one another are of one kind.
+func TestPrefixesStayInTheKind(t *testing.T) {
+	assert.Equal(t, 1500.0, between(t, units.GramPerLitre, units.MilligramPerLitre).Convert(1.5))
+	assert.Equal(t, 0.0015, between(t, units.GramPerCubicMetre, units.KilogramPerCubicMetre).Convert(1.5))
+	for u := range units.All() {
+		for _, prefix := range []string{"n", "u", "m", "c", "h", "k", "M", "G", "T"} {
+			v, err := units.Parse(prefix + u.Symbol())
+			if err == nil && u.Dimension() == v.Dimension() {
+				assert.Equal(t, u.Kind(), v.Kind(), "%v and %v", u, v)
+			}
+		}
+	}
+}
+
 func TestKindErrorSaysWhy(t *testing.T) {
 	for _, test := range []struct {
 		from, to units.Unit

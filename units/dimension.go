@@ -130,7 +130,6 @@ var dimensions = [kindEnd]Dimension{
 	Mass:                  {mass: 1},
 	MassFlow:              {mass: 1, time: -1},
 	Density:               {length: -3, mass: 1},
-	MassConcentration:     {length: -3, mass: 1},
 	Amount:                {amount: 1},
 	AmountConcentration:   {length: -3, amount: 1},
 	Pressure:              {length: -1, mass: 1, time: -2},

@@ -6,7 +6,7 @@
 // and nothing converts one into another. Apart are also a temperature and a
 // difference of temperatures, a cubic metre of gas and a normal cubic metre, gauge
 // and absolute pressure, torque and energy, percent and power factor. There are 342
-// units of 93 kinds; a [KindError] says what lies between two of them.
+// units of 92 kinds; a [KindError] says what lies between two of them.
 //
 // What a device calls its unit is read once: with [Parse] where it is one of our
 // symbols, with the reader of its [Dialect] where it is the text or the code of a

@@ -70,8 +70,7 @@ const (
 	StandardVolumeFlow                // of gas as at 15 °C and 101.325 kPa (ISO 13443), cubic metre per second
 	Mass                              // kilogram
 	MassFlow                          // kilogram per second
-	Density                           // kilogram per cubic metre
-	MassConcentration                 // of one substance in a mixture, kilogram per cubic metre
+	Density                           // also the mass concentration in a mixture, kilogram per cubic metre
 	Amount                            // mole
 	AmountConcentration               // mole per cubic metre
 	Pressure                          // gauge, absolute or differential, as only the plant knows, pascal
@@ -170,7 +169,6 @@ var kindNames = [kindEnd]string{
 	Mass:                  "mass",
 	MassFlow:              "mass flow",
 	Density:               "density",
-	MassConcentration:     "mass concentration",
 	Amount:                "amount of substance",
 	AmountConcentration:   "amount concentration",
 	Pressure:              "pressure",

@@ -110,9 +110,9 @@ var confusions = [...]confusion{
 		"are different kinds: between them lies the spectrum of the light"},
 	{[]Kind{Ratio, VolumeFraction, RelativeHumidity},
 		"are different kinds: a percentage is always one of something"},
-	{[]Kind{Ratio, MassConcentration},
-		"are different kinds: between them lies the density of the gas"},
-	{[]Kind{VolumeFraction, MassConcentration},
+	{[]Kind{Ratio, Density},
+		"are different kinds: between them lies the density of the whole"},
+	{[]Kind{VolumeFraction, Density},
 		"are different kinds: between them lies the density of the gas"},
 }
 

@@ -276,15 +276,14 @@ const (
 	TonnePerHour      // t/h: 5/18 kg/s
 	KilogramPerSecond // kg/s: 1 kg/s
 
-	GramPerLitre          // g/L: 1 kg/m3
-	KilogramPerCubicMetre // kg/m3: 1 kg/m3
-	KilogramPerLitre      // kg/L: 1000 kg/m3
-
 	MicrogramPerCubicMetre // ug/m3: 1/1e9 kg/m3
 	MicrogramPerLitre      // ug/L: 1/1e6 kg/m3
 	MilligramPerCubicMetre // mg/m3: 1/1e6 kg/m3
 	MilligramPerLitre      // mg/L: 1/1000 kg/m3
 	GramPerCubicMetre      // g/m3: 1/1000 kg/m3
+	GramPerLitre           // g/L: 1 kg/m3
+	KilogramPerCubicMetre  // kg/m3: 1 kg/m3
+	KilogramPerLitre       // kg/L: 1000 kg/m3
 
 	Mole     // mol: 1 mol
 	Kilomole // kmol: 1000 mol
@@ -818,17 +817,15 @@ var table = [unitEnd]entry{
 	TonnePerHour:      {"t/h", MassFlow, 5, 18},
 	KilogramPerSecond: {"kg/s", MassFlow, 1, 1},
 
-	// Density.
-	GramPerLitre:          {"g/L", Density, 1, 1},
-	KilogramPerCubicMetre: {"kg/m3", Density, 1, 1},
-	KilogramPerLitre:      {"kg/L", Density, 1000, 1},
-
-	// Mass concentration.
-	MicrogramPerCubicMetre: {"ug/m3", MassConcentration, 1, 1_000_000_000},
-	MicrogramPerLitre:      {"ug/L", MassConcentration, 1, 1_000_000},
-	MilligramPerCubicMetre: {"mg/m3", MassConcentration, 1, 1_000_000},
-	MilligramPerLitre:      {"mg/L", MassConcentration, 1, 1000},
-	GramPerCubicMetre:      {"g/m3", MassConcentration, 1, 1000},
+	// Density. The units of a mass concentration are the same, down to a prefix.
+	MicrogramPerCubicMetre: {"ug/m3", Density, 1, 1_000_000_000},
+	MicrogramPerLitre:      {"ug/L", Density, 1, 1_000_000},
+	MilligramPerCubicMetre: {"mg/m3", Density, 1, 1_000_000},
+	MilligramPerLitre:      {"mg/L", Density, 1, 1000},
+	GramPerCubicMetre:      {"g/m3", Density, 1, 1000},
+	GramPerLitre:           {"g/L", Density, 1, 1},
+	KilogramPerCubicMetre:  {"kg/m3", Density, 1, 1},
+	KilogramPerLitre:       {"kg/L", Density, 1000, 1},
 
 	// Amount of substance.
 	Mole:     {"mol", Amount, 1, 1},

@@ -24,7 +24,7 @@ func (u Unit) UCUM() (code string, ok bool) {
 // The dimension alone never decides: "J/m3" is no pressure and "N/m" no
 // irradiation. So a code is ambiguous if it shares its dimension with a kind but
 // is not made of its atoms ("m2.kg/s3"), if two kinds are made of its atoms
-// ("mg/dL", "/s"), and if it has an annotation that could tell kinds apart
+// ("/s", "kg/kg"), and if it has an annotation that could tell kinds apart
 // ("V.A{reactive}", "m3{normal}"). Unsupported are a code with an atom outside
 // of the subset and a valid code of no kind of this package ("dyn.s/cm5").
 func ReadUCUM(code string) Stated {

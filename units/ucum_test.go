@@ -98,6 +98,7 @@ func TestReadUCUM(t *testing.T) {
 		{"B", units.Decibel, units.Scale{Num: 10, Den: 1}},
 		{"N.m", units.NewtonMetre, one},
 		{"J", units.Joule, one},
+		{"mg/dL", units.GramPerLitre, units.Scale{Num: 1, Den: 100}},
 	} {
 		got := units.ReadUCUM(test.code)
 		assert.NoError(t, got.Err())
@@ -163,7 +164,6 @@ func TestReadUCUMRefuses(t *testing.T) {
 		{"m3{normal}", "", units.Ambiguous},
 		{"{packets}", "", units.Ambiguous},
 		{"kg/kg", "", units.Ambiguous},
-		{"mg/dL", "", units.Ambiguous},
 		{"By{x}", "", units.Ambiguous},
 		{"Cel{x}", "", units.Ambiguous},
 		{"qCel", "", units.OutOfRange},
