@@ -1,5 +1,7 @@
 package part13
 
+import "math"
+
 // class is what a point is worth under the configuration.
 type class uint8
 
@@ -61,7 +63,12 @@ func derive(t int64, v float64, doubt bool) point {
 // line returns where the line through p and q, p earlier than q, crosses t, which
 // is not before p.
 func line(p, q point, t int64) float64 {
-	return p.v + (q.v-p.v)*float64(span(p.t, t))/float64(span(p.t, q.t))
+	d, all := float64(span(p.t, t)), float64(span(p.t, q.t))
+	if v := p.v + (q.v-p.v)*d/all; !math.IsInf(v, 0) && !math.IsNaN(v) {
+		return v
+	}
+	// What overflowed may have done so on the way.
+	return p.v*(1-d/all) + q.v*(d/all)
 }
 
 // neighbours is what bounding values are made from: the raw values behind the

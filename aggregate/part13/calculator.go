@@ -97,8 +97,8 @@ func NewCalculator(cfg Config, req Request, fs ...Function) (*Calculator, error)
 }
 
 // Push takes the next raw value. It returns ErrOrder if s is not later than the
-// one before or its time is unknown, ErrPending before Next has given all results, and ErrClosed after
-// Close; s is not taken then. It does not allocate.
+// one before or its time is unknown, ErrPending before Next has given all results,
+// and ErrClosed after Close; s is not taken then. It does not allocate.
 func (c *Calculator) Push(s Sample) error {
 	switch c.state {
 	case pushing:
@@ -134,7 +134,9 @@ func (c *Calculator) Push(s Sample) error {
 }
 
 // Next returns the next decided result, and false when there is none until the
-// next Push. It does not allocate.
+// next Push. One raw value decides all intervals since the one before: after a
+// long silence, or in front of a clock that is wrong, they may be many. It does
+// not allocate.
 func (c *Calculator) Next() (Result, bool) {
 	if c.state == idle || c.state == closed {
 		return Result{}, false

@@ -324,3 +324,25 @@ func BenchmarkPush(b *testing.B) {
 		})
 	}
 }
+
+// A line between values whose difference is no float64 has its points all the
+// same, and an extreme beside it stays what it is.
+func TestLineBetweenHugeValues(t *testing.T) {
+	huge := math.MaxFloat64
+	samples := []part13.Sample{{Time: noon, Value: -huge}, {Time: noon.Add(40 * time.Second), Value: huge}, {Time: noon.Add(80 * time.Second), Value: huge}}
+	req := part13.Request{Start: noon.Add(10 * time.Second), End: noon.Add(40 * time.Second), Interval: 10 * time.Second}
+	for f, want := range map[part13.Function][]float64{
+		part13.Interpolative: {-huge / 2, 0, huge / 2},
+		part13.StartBound:    {-huge / 2, 0, huge / 2},
+		part13.Minimum2:      {-huge / 2, 0, huge / 2},
+		part13.Maximum2:      {0, huge / 2, huge},
+	} {
+		got, err := part13.Process(nil, f, part13.Config{}, req, samples)
+		require.NoError(t, err)
+		require.Len(t, got, len(want))
+		for i, r := range got {
+			assert.True(t, r.Status.IsGood(), "%v %v", f, r.Status)
+			assert.InDelta(t, want[i]/huge, r.Value/huge, 1e-15, f)
+		}
+	}
+}

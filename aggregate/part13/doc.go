@@ -92,6 +92,8 @@
 //     and Annex A with the status of the simple bound. It is the bound here.
 //   - TimeAverage draws lines even for Stepped variables (5.4.3.6), between bounds
 //     that are stepped (3.1.8).
+//   - The text of 5.4.3.37 and 5.4.3.39 makes a deviation Uncertain where values are
+//     left out, their tables always Good. The text is followed.
 //   - An ActualTime result that is Uncertain has no Calculated bit, as in A.10.
 //
 // # Guarantees
@@ -103,6 +105,8 @@
 //   - Push and Next do not allocate. Memory does not grow with the request or the
 //     number of values, nor with how long the data is Bad.
 //   - Time is integer nanoseconds; shares of time are compared exactly.
-//   - A Bad result has the value NaN. No Bad, infinite or NaN value enters one.
+//   - A Bad result has the value NaN. No Bad, infinite or NaN value enters one. A
+//     result that leaves the range of float64, if only on the way, is
+//     Bad_OutOfRange.
 //   - No sample is dropped uncounted: see Stats.
 package part13
