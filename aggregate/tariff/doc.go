@@ -6,7 +6,14 @@
 // each closed [aggregate.Interval] of a meter into the registers of the period it
 // starts in, and yields a [Statement] at the end of each billing period. [Prices]
 // turn a statement into a [Bill]. Nothing here sees a sample: energies, coverage and
-// demand come from the intervals.
+// demand come from the intervals:
+//
+//	for _, iv := range router.Observe(batch) {
+//		for _, statement := range ledger.Observe(nil, &iv) {
+//			bill, err := prices.Bill(&statement)
+//			...
+//		}
+//	}
 //
 // # Calendar
 //

@@ -17,7 +17,8 @@ type LedgerConfig struct {
 
 	// Basis is what energy is billed by: aggregate.FromRegisters or
 	// aggregate.FromPower. The zero value, aggregate.NoBasis, means the registers of
-	// a meter that has any, and its power else.
+	// a meter that has any, and its power else. Registers count the directions they
+	// are read for, and no other.
 	Basis aggregate.Basis
 
 	// Revisable is how many of the latest intervals may still be replaced by
@@ -57,8 +58,8 @@ type Ledger struct {
 	counts Counts
 }
 
-// NewLedger returns the meter of a configuration, or an error that names all of
-// its faults. It allocates all that the meter will ever need.
+// NewLedger returns the ledger of a configuration, or an error that names all of
+// its faults. It allocates all that the ledger will ever need.
 func NewLedger(cfg LedgerConfig) (*Ledger, error) {
 	var faults []error
 	if cfg.Calendar == nil {

@@ -59,7 +59,7 @@ func (l *Ledger) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary returns what AppendBinary appends.
 func (l *Ledger) MarshalBinary() ([]byte, error) { return l.AppendBinary(nil) }
 
-// UnmarshalBinary restores the state that AppendBinary saved, of a meter of the
+// UnmarshalBinary restores the state that AppendBinary saved, of a ledger of the
 // same configuration. Everything is checked first: on error, which wraps
 // [ErrState], l is as before.
 func (l *Ledger) UnmarshalBinary(data []byte) error {
