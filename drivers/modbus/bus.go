@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -93,9 +94,13 @@ type Bus struct {
 	transactions atomic.Uint32
 
 	dialing chan struct{} // holds one token
-	mu      sync.Mutex
-	links   []*link        // of a shared bus
-	doubts  map[byte]doubt // by unit
+	missed  time.Time     // when the latest attempt to connect failed, and why; of who has the token
+	refusal error
+
+	mu     sync.Mutex
+	links  []*link        // of a shared bus
+	habits map[byte]habit // by unit
+	owed   map[byte]doubt // by unit, on links that are gone: the next one may be sent it
 }
 
 // NewBus returns the Bus that cfg describes. The error names every fault of cfg.
@@ -109,7 +114,10 @@ func NewBus(cfg BusConfig) (*Bus, error) {
 }
 
 func newBus(cfg BusConfig, shared bool) *Bus {
-	b := &Bus{cfg: cfg, shared: shared, dialing: make(chan struct{}, 1), doubts: make(map[byte]doubt)}
+	b := &Bus{
+		cfg: cfg, shared: shared, dialing: make(chan struct{}, 1),
+		habits: make(map[byte]habit), owed: make(map[byte]doubt),
+	}
 	b.dialing <- struct{}{}
 	b.transactions.Store(uint32(cfg.Now().UnixMicro())) // not where the process before began
 	return b
@@ -238,11 +246,13 @@ func (c *BusConfig) gap() time.Duration {
 	return max(c.Pause, c.Serial.silence())
 }
 
-// join returns a link for one more stream, new or one with others on it.
+// join returns a link for one more stream, new or one with others on it. However
+// many wait for a bus that cannot be reached, one attempt speaks for all of them.
 func (b *Bus) join(ctx context.Context) (*link, error) {
 	if !b.shared {
 		return b.dial(ctx)
 	}
+	asked := time.Now()
 	select {
 	case <-b.dialing:
 	case <-ctx.Done():
@@ -252,8 +262,14 @@ func (b *Bus) join(ctx context.Context) (*link, error) {
 	if l := b.vacant(); l != nil {
 		return l, nil
 	}
+	if b.missed.After(asked) {
+		return nil, b.refusal
+	}
 	l, err := b.dial(ctx)
 	if err != nil {
+		if ctx.Err() == nil { // else the attempt was cut short
+			b.missed, b.refusal = time.Now(), err
+		}
 		return nil, err
 	}
 	b.mu.Lock()
@@ -309,19 +325,44 @@ func (b *Bus) leave(l *link) error {
 	if !last {
 		return nil
 	}
-	l.fail(acquire.ErrClosed)
-	return l.conn.Close()
+	return l.hangUp(acquire.ErrClosed)
 }
 
-// doubt returns what a unit may still owe, on whichever link it was asked.
-func (b *Bus) doubt(unit byte) doubt {
+// doubt returns what a unit may still owe on l.
+func (b *Bus) doubt(l *link, unit byte) doubt {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.doubts[unit]
+	d := l.doubts[unit]
+	d.habit = b.habits[unit]
+	return d
 }
 
-func (b *Bus) setDoubt(unit byte, d doubt) {
+func (b *Bus) setDoubt(l *link, unit byte, d doubt) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.doubts[unit] = d
+	l.doubts[unit], b.habits[unit] = d, d.habit
+	switch {
+	case !d.owes:
+		delete(b.owed, unit)
+	case l.failure() != nil:
+		b.owed[unit] = d
+	}
+}
+
+// inherit leaves what units owe on l to the links to come.
+func (b *Bus) inherit(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for unit, d := range l.doubts {
+		if d.owes {
+			b.owed[unit] = d
+		}
+	}
+}
+
+// inheritance returns what units may owe on a new link.
+func (b *Bus) inheritance() map[byte]doubt {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.owed)
 }

@@ -94,6 +94,9 @@ func pipe(s *modbustest.Server) func(context.Context) (net.Conn, error) {
 // two if apart is true.
 func (l *line) source(t testing.TB, cfg modbus.Config, n int) *modbus.Source {
 	t.Helper()
+	if cfg.Retries == 0 {
+		cfg.Retries = -1 // one request, one answer
+	}
 	cfg.Bus, cfg.Catalog = l.bus, acquire.NewCatalog()
 	for i := range n {
 		cfg.Points = append(cfg.Points, modbus.Point{

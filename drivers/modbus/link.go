@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,31 +36,45 @@ type link struct {
 	trace   *Trace
 	now     func() time.Time
 
-	bus *Bus // for what outlives the link: transaction ids, and doubts about units
+	bus    *Bus           // for what outlives the link: transaction ids, and doubts about units
+	doubts map[byte]doubt // by unit; under the lock of the Bus
 
-	broken atomic.Pointer[error] // why the link is of no more use
-	turn   chan struct{}         // holds one token
+	broken  atomic.Pointer[error] // why the link is of no more use
+	turn    chan struct{}         // holds one token
+	waiting atomic.Int32          // how many wait for it
 
-	transaction uint16 // of the request under way
-	buf         [4 * maxFrame]byte
-	start, end  int       // received and not consumed: buf[start:end]
-	stale       int       // how many of these came before the request under way was sent
-	noisy       bool      // what is on the line is not to be trusted until it falls silent
-	active      time.Time // when the line was last busy
+	tries      [maxTries]try // tries[:tried] are those of the request under way
+	tried      int
+	buf        [4 * maxFrame]byte
+	start, end int       // received and not consumed: buf[start:end]
+	stale      int       // how many of these came before the request under way was sent
+	noisy      bool      // what is on the line is not to be trusted until it falls silent
+	active     time.Time // when the line was last busy
 
 	acknowledge func() // makes the system acknowledge what has come at once, if it can
 
 	streams int // that use it; belongs to the Bus
 }
 
-// doubt is what is known of answers that a unit may still owe.
+// try is one sending of a request.
+type try struct {
+	transaction uint16
+	sent        time.Time // by the clock for stamps
+}
+
+// doubt is what is known of answers that a unit may still owe on a link.
 type doubt struct {
 	owes   bool      // a request was left unanswered
 	latest time.Time // when the latest request was sent of which that is so, or echo
 	echo   uint16    // data of the latest echo
 	asked  int       // echoes left unanswered since then
-	gives  bool      // the unit is known to give echoes, or to refuse them
-	failed int       // how often it gave none, and answered another request later
+	habit            // of the unit, whatever the link
+}
+
+// habit is what is known of how a unit takes requests for an echo.
+type habit struct {
+	gives  bool // it is known to give echoes, or to refuse them
+	failed int  // how often it gave none, and answered another request later
 }
 
 // The patience with a unit: how many echoes in a row are asked for, of a unit that
@@ -93,6 +108,9 @@ func (d doubt) waits(grace time.Duration) time.Duration {
 // hit the right transaction id in the end.
 const maxForeign = 256
 
+// maxTries is how often one request may be sent.
+const maxTries = 1 + MaxRetries
+
 // minSilence is the least time without a byte that counts as silence between
 // frames. Drivers and USB adapters hand over what they have in portions of some
 // milliseconds, whatever the line does.
@@ -104,6 +122,10 @@ type caller struct {
 	framer framer
 	expect int // byte count of the answer to the request under way, -1 if not known
 	counts counts
+
+	retries int           // how often a request is repeated
+	slowest time.Duration // answer of late, 0 if there was none
+	noise   bool          // what came in place of its latest answer was damaged
 
 	mu   sync.Mutex
 	conn net.Conn // of the link whose turn the caller has, to interrupt
@@ -121,6 +143,8 @@ var (
 	errGone   = errors.New("connection closed by the device")
 	errFull   = errors.New("request not taken in time")
 	errBabble = errors.New("line does not fall silent")
+	errAgain  = errors.New("no answer so far")
+	errHalf   = errors.New("request given up half sent")
 	errOwes   = fmt.Errorf("%w: an answer may still come late", ErrTimeout)
 	longAgo   = time.Unix(1, 0)
 )
@@ -183,6 +207,10 @@ func newLink(b *Bus, conn net.Conn) *link {
 		trace: &b.cfg.Trace, now: b.cfg.Now, bus: b, turn: make(chan struct{}, 1),
 		noisy: !b.cfg.Framing.identified(), // a former connection may have left something behind
 	}
+	l.doubts = b.inheritance()
+	if l.doubts == nil {
+		l.doubts = make(map[byte]doubt)
+	}
 	l.turn <- struct{}{}
 	if l.acknowledge = quickAck(conn); l.acknowledge == nil {
 		l.acknowledge = func() {}
@@ -195,6 +223,8 @@ func (l *link) take(ctx context.Context) error {
 	select {
 	case <-l.turn:
 	default:
+		l.waiting.Add(1)
+		defer l.waiting.Add(-1)
 		select {
 		case <-l.turn:
 		case <-ctx.Done():
@@ -214,9 +244,20 @@ func (l *link) failure() error {
 	return nil
 }
 
+// fail breaks the link and closes the connection: a serial port is locked and some
+// devices serve one client, so that it would be in the way of the next one.
 func (l *link) fail(err error) error {
-	l.broken.CompareAndSwap(nil, &err)
+	_ = l.hangUp(err) // it was of no more use
 	return err
+}
+
+// hangUp closes the connection, once.
+func (l *link) hangUp(err error) error {
+	if !l.broken.CompareAndSwap(nil, &err) {
+		return nil
+	}
+	l.bus.inherit(l)
+	return l.conn.Close()
 }
 
 // exchange sends request when it is c's turn and returns its answer, valid until
@@ -227,7 +268,7 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 	now := l.now()
 	if !l.framing.identified() {
 		// Others have the line meanwhile.
-		if err := pause(ctx, min(l.bus.doubt(c.unit).waits(l.grace), timeout)); err != nil {
+		if err := pause(ctx, min(l.bus.doubt(l, c.unit).waits(l.grace), timeout)); err != nil {
 			return nil, midpoint(now, now), err
 		}
 	}
@@ -240,69 +281,130 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 		now = l.now()
 		return nil, midpoint(now, now), err
 	}
+	l.noisy, c.noise = l.noisy || c.noise, false
 	if err := l.settle(ctx, c, timeout); err != nil {
 		now = l.now()
 		return nil, midpoint(now, now), err
 	}
 	if l.framing.identified() {
-		return l.ask(ctx, c, request, timeout)
+		return l.ask(ctx, c, request, timeout, c.retries)
 	}
 	if err := l.resync(ctx, c, timeout); err != nil {
 		now = l.now()
 		return nil, midpoint(now, now), err
 	}
-	answer, at, err = l.ask(ctx, c, request, timeout)
-	d := l.bus.doubt(c.unit)
-	if d.owes = err != nil; d.owes {
-		d.latest = time.Now()
-	} else if d.asked > 0 {
+	answer, at, err = l.ask(ctx, c, request, timeout, c.retries)
+	d := l.bus.doubt(l, c.unit)
+	if err == nil && d.asked > 0 {
 		d.asked, d.failed = 0, d.failed+1
 	}
-	l.bus.setDoubt(c.unit, d)
+	if d.owes = err != nil || l.tried > 1; d.owes {
+		d.latest = time.Now()
+	}
+	l.bus.setDoubt(l, c.unit, d)
 	return answer, at, err
 }
 
-// ask sends one request and waits for its answer.
-func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.Duration) ([]byte, acquire.Instant, error) {
-	if l.framing.identified() {
-		l.transaction = uint16(l.bus.transactions.Add(1))
-		binary.BigEndian.PutUint16(request, l.transaction)
-	}
-	l.stale = l.end - l.start
-	c.counts.requests++
-	sent := l.now()
+// ask sends a request and waits for its answer. If none comes for longer than the
+// unit has taken of late, it is sent again, so often at most, within the same
+// timeout; the answer to any of these will do.
+func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.Duration, retries int) ([]byte, acquire.Instant, error) {
 	onTheWay := time.Duration(len(request)) * l.char
-	if err := c.arm(ctx, l, time.Now().Add(timeout+onTheWay)); err != nil {
-		if ctx.Err() == nil {
-			err = l.fail(err)
+	start := time.Now()
+	deadline := start.Add(timeout + onTheWay)
+	l.stale = l.end - l.start
+	for l.tried = 0; ; {
+		soft := deadline
+		if l.tried < retries {
+			soft = start.Add(time.Duration(l.tried+1) * (c.patience(timeout, retries) + onTheWay))
+			if soft.After(deadline) {
+				soft = deadline
+			}
 		}
-		return nil, midpoint(sent, sent), err
-	}
-	if l.trace.Sent != nil {
-		l.trace.Sent(request)
-	}
-	if _, err := l.conn.Write(request); err != nil {
-		switch {
-		case ctx.Err() != nil:
-			err = ctx.Err()
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			c.counts.timeouts++
-			err = fmt.Errorf("%w: %w", ErrTimeout, errFull)
+		if err := l.send(ctx, c, request, soft); err != nil {
+			now := l.now()
+			return nil, midpoint(now, now), err
 		}
-		return nil, midpoint(sent, l.now()), l.fail(err)
-	}
-	l.busy(onTheWay)
-	answer, err := l.receive(ctx, c, request)
-	received := l.now()
-	if err == nil {
+		l.busy(onTheWay)
+		answer, first, err := l.receive(ctx, c, request, soft, deadline)
+		if err == errAgain {
+			if err = l.idle(ctx, l.gap); err == nil {
+				continue
+			}
+		}
+		c.counts.timeouts += uint64(l.tried - 1) // each but one goes without an answer
+		sent, received := l.tries[first].sent, l.now()
+		if err != nil {
+			return nil, midpoint(l.tries[0].sent, received), err
+		}
+		if l.tried == 1 {
+			c.slowest = max(time.Since(start), c.slowest-c.slowest/16)
+		}
 		// The device took the values when the request had arrived and before its answer
 		// went out.
 		sent, received = sent.Add(onTheWay), received.Add(-time.Duration(len(answer))*l.char)
 		if received.Before(sent) {
 			received = sent
 		}
+		return answer, midpoint(sent, received), nil
 	}
-	return answer, midpoint(sent, received), err
+}
+
+// patience returns how long to wait for an answer before the request is repeated:
+// not before a slow device would have had its time.
+func (c *caller) patience(timeout time.Duration, retries int) time.Duration {
+	if c.slowest == 0 {
+		return timeout
+	}
+	return max(timeout/time.Duration(retries+1), 3*c.slowest)
+}
+
+// send writes a request once, and sets the deadline for its answer.
+func (l *link) send(ctx context.Context, c *caller, request []byte, deadline time.Time) error {
+	if err := l.armed(ctx, c, deadline); err != nil {
+		return err
+	}
+	t := try{sent: l.now()}
+	if l.framing.identified() {
+		t.transaction = uint16(l.bus.transactions.Add(1))
+		binary.BigEndian.PutUint16(request, t.transaction)
+	}
+	l.tries[l.tried] = t
+	l.tried++
+	c.counts.requests++
+	if l.trace.Sent != nil {
+		l.trace.Sent(request)
+	}
+	return l.write(ctx, c, request)
+}
+
+// armed is arm, after which a link that cannot be waited for is broken.
+func (l *link) armed(ctx context.Context, c *caller, deadline time.Time) error {
+	err := c.arm(ctx, l, deadline)
+	if err != nil && ctx.Err() == nil {
+		l.fail(err)
+	}
+	return err
+}
+
+// write writes one or more requests. One that was cut short leaves the device with
+// part of a frame, and the link of no more use.
+func (l *link) write(ctx context.Context, c *caller, b []byte) error {
+	n, err := l.conn.Write(b)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		// TLS counts no bytes of a record that went out in part.
+		if _, sealed := l.conn.(*tls.Conn); n > 0 || sealed {
+			l.fail(errHalf) // to the others on the link: they have not given up
+		}
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.counts.timeouts++
+		err = fmt.Errorf("%w: %w", ErrTimeout, errFull)
+	}
+	return l.fail(err)
 }
 
 // midpoint returns the time midway between the sending of a request and its
@@ -318,30 +420,39 @@ func (l *link) busy(d time.Duration) {
 	}
 }
 
-// receive returns the frame that answers request, and drops those that do not,
-// or that began before it was sent.
-func (l *link) receive(ctx context.Context, c *caller, request []byte) ([]byte, error) {
+// receive returns the frame that answers request, and which of its tries, and drops
+// frames that do not, or that began before it was sent. When nothing has come until
+// soft, the error is errAgain; what has begun to come is given until deadline.
+func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, deadline time.Time) (answer []byte, try int, err error) {
 	for foreign := 0; ; {
 		frame, early, err := l.next()
 		switch {
 		case err != nil:
 			c.counts.malformed++
-			return nil, l.garbled(err)
+			return nil, 0, l.garbled(err)
 		case frame != nil:
 			if l.trace.Received != nil {
 				l.trace.Received(frame)
 			}
-			if !early && l.answers(c, request, frame) {
-				return frame, nil
+			if try, ok := l.answers(c, request, frame); ok && !early {
+				return frame, try, nil
 			}
 			c.counts.late++
 			if foreign++; foreign >= maxForeign {
-				return nil, l.fail(l.framing.mismatch(request, frame))
+				return nil, 0, l.fail(l.framing.mismatch(request, frame))
 			}
 			continue
 		}
-		if err := l.read(); err != nil {
-			return nil, l.silence(ctx, c, err)
+		err = l.read()
+		if err != nil && soft.Before(deadline) && ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			if l.start == l.end {
+				return nil, 0, errAgain
+			}
+			soft = deadline
+			err = l.armed(ctx, c, deadline)
+		}
+		if err != nil {
+			return nil, 0, l.silence(ctx, c, err)
 		}
 	}
 }
@@ -391,27 +502,52 @@ func (l *link) read() error {
 }
 
 // answers reports whether frame is the answer to request or, where that cannot be
-// told, may be. What is in it is for the caller to check.
-func (l *link) answers(c *caller, request, frame []byte) bool {
+// told, may be; and to which of its tries. What is in it is for the caller to check.
+func (l *link) answers(c *caller, request, frame []byte) (try int, ok bool) {
 	if l.framing.identified() {
-		return binary.BigEndian.Uint16(frame) == l.transaction
+		id := binary.BigEndian.Uint16(frame)
+		for i, t := range l.tries[:l.tried] {
+			if t.transaction == id {
+				binary.BigEndian.PutUint16(request, id)
+				return i, true
+			}
+		}
+		return 0, false
 	}
 	unit, function, count, ok := l.framing.peek(frame)
 	if !ok {
-		return true // damaged: whose it is does not show
+		return 0, true // damaged: whose it is does not show
 	}
 	_, asked, _, _ := l.framing.peek(request)
 	l.learn(frame)
 	switch {
 	case unit != c.unit:
-		return false
+		return 0, false
 	case (function&^exceptionBit == diagnostics) != (asked == diagnostics):
-		return false
-	case asked == diagnostics, function == asked|exceptionBit, !l.bus.doubt(c.unit).owes:
-		return true
+		return 0, false
+	case asked == diagnostics, function == asked|exceptionBit, !l.bus.doubt(l, c.unit).owes:
+		return 0, true
 	}
 	// The unit may still owe an answer: one that does not fit is that.
-	return function == asked && (c.expect < 0 || count == c.expect)
+	return 0, function == asked && (c.expect < 0 || count == c.expect)
+}
+
+// distrust takes note of an answer that was not as asked. Where answers bear no id,
+// one that is whole but does not fit belongs to another request, so that the right
+// one may be still to come; one that is damaged may be noise in front of it.
+func (l *link) distrust(c *caller, err error) {
+	var refusal Exception
+	if l.framing.identified() || errors.As(err, &refusal) {
+		return
+	}
+	var wrong *FrameError
+	if !errors.As(err, &wrong) || wrong.Field == "CRC" || wrong.Field == "LRC" {
+		c.noise = true
+		return
+	}
+	d := l.bus.doubt(l, c.unit)
+	d.owes, d.latest = true, time.Now()
+	l.bus.setDoubt(l, c.unit, d)
 }
 
 // garbled handles bytes that are no frame. Where frames follow each other without
@@ -456,19 +592,13 @@ func (l *link) silence(ctx context.Context, c *caller, err error) error {
 // settle makes the line fit for a request: silent since at least the gap between
 // frames and, after anything that was no frame, for longer.
 func (l *link) settle(ctx context.Context, c *caller, timeout time.Duration) error {
-	if l.framing.identified() || l.packets {
-		return l.idle(ctx, l.gap)
-	}
-	if !l.noisy && l.start == l.end {
+	if l.framing.identified() || !l.noisy && l.start == l.end {
 		return l.idle(ctx, l.gap)
 	}
 	limit := time.Now().Add(timeout)
 	for quiet := max(minSilence, l.gap); ; {
 		l.drop(c)
-		if err := c.arm(ctx, l, time.Now().Add(quiet)); err != nil {
-			if ctx.Err() == nil {
-				err = l.fail(err)
-			}
+		if err := l.armed(ctx, c, time.Now().Add(quiet)); err != nil {
 			return err
 		}
 		err := l.read()
@@ -516,9 +646,9 @@ func (l *link) drop(c *caller) {
 // learn takes note of a unit that gives echoes.
 func (l *link) learn(frame []byte) {
 	unit, function, _, ok := l.framing.peek(frame)
-	if d := l.bus.doubt(unit); ok && function&^exceptionBit == diagnostics && !d.gives {
+	if d := l.bus.doubt(l, unit); ok && function&^exceptionBit == diagnostics && !d.gives {
 		d.gives = true
-		l.bus.setDoubt(unit, d)
+		l.bus.setDoubt(l, unit, d)
 	}
 }
 
@@ -552,7 +682,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // echo comes, or a refusal of it, nothing older can. A unit that gives no echo is
 // left alone for the grace time.
 func (l *link) resync(ctx context.Context, c *caller, timeout time.Duration) error {
-	d := l.bus.doubt(c.unit)
+	d := l.bus.doubt(l, c.unit)
 	switch {
 	case !d.owes:
 		return nil
@@ -567,23 +697,23 @@ func (l *link) resync(ctx context.Context, c *caller, timeout time.Duration) err
 	if err != nil {
 		return err
 	}
-	answer, _, err := l.ask(ctx, c, request, timeout)
+	answer, _, err := l.ask(ctx, c, request, timeout, 0)
 	for err == nil {
 		var refusal Exception
 		data, fault := c.framer.open(diagnostics, request, answer)
 		if errors.As(fault, &refusal) || fault == nil && len(data) == 4 && uint16(number(data[2:])) == d.echo {
-			l.bus.setDoubt(c.unit, doubt{gives: true, echo: d.echo})
+			l.bus.setDoubt(l, c.unit, doubt{echo: d.echo, habit: habit{gives: true}})
 			return nil
 		}
 		c.counts.late++ // an echo of before, or damaged
-		answer, err = l.receive(ctx, c, request)
+		answer, _, err = l.receive(ctx, c, request, time.Time{}, time.Time{})
 	}
 	echo := d.echo
-	d = l.bus.doubt(c.unit) // which receive may know more of
+	d = l.bus.doubt(l, c.unit) // which receive may know more of
 	d.echo, d.latest = echo, time.Now()
 	if ctx.Err() == nil {
 		d.asked++
 	}
-	l.bus.setDoubt(c.unit, d)
+	l.bus.setDoubt(l, c.unit, d)
 	return err
 }

@@ -37,6 +37,7 @@ func (c *tape) Write(p []byte) (int, error) {
 }
 
 func (*tape) SetDeadline(time.Time) error { return nil }
+func (*tape) Close() error                { return nil }
 
 // FuzzLink asks again and again while any bytes come, and holds what is taken
 // for an answer against its place in them.

@@ -22,7 +22,11 @@ const (
 	DefaultTimeout     = time.Second
 	DefaultMaxTimeouts = 3
 	DefaultLatency     = 10 * time.Millisecond
+	DefaultRetries     = 4
 )
+
+// MaxRetries is the most that Config.Retries may be.
+const MaxRetries = 9
 
 // Config says which values to read from which device. It is given by value;
 // every field but Catalog, Points and what leads to the device has a default.
@@ -61,15 +65,23 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is how long to wait for the answer to one request. Default: 1 s.
 	Timeout time.Duration
+	// Retries is how often a request may be repeated in the same poll, 1 to 9: within
+	// its Timeout, when the device is silent for more than three times as long as it
+	// has taken for its answers of late and a share of the Timeout; and while the next
+	// poll is not due, when the device says that it is busy. A device that is gone is
+	// noticed no later for it. Default: 4. Negative: never.
+	Retries int
 	// ConnectTimeout bounds Open further than its context. Default: 5 s.
 	ConnectTimeout time.Duration
-	// MaxTimeouts is how many requests in a row may go unanswered, with nothing
-	// at all heard from the device, before the link is given up. Default: 3.
+	// MaxTimeouts is how many requests in a row may go unanswered, repeated or not,
+	// with nothing at all heard from the device, before the link is given up.
+	// Default: 3.
 	MaxTimeouts int
 
 	// Window is how many requests may be under way at once, 1 to 16, for devices that
-	// take the next while they work on one (MBAP only). A device that loses requests
-	// then is asked for one at a time for an hour. Default: 1.
+	// take the next while they work on one (MBAP without a Pause only). A device that
+	// loses requests, or the connection, in two windows in a row is asked for one at a
+	// time for an hour. Default: 1.
 	Window int
 
 	// MaxRegisters is the most registers the device gives in one answer, 1 to
@@ -123,6 +135,7 @@ type Source struct {
 	terms   terms     // as learnt so far
 	learnt  time.Time // when the last of them was learnt; zero = nothing was
 	current knowledge
+	losses  int // windows in a row that lost something
 }
 
 // knowledge is what streams go by.
@@ -242,6 +255,10 @@ func (c Config) checked() (Config, *Bus, error) {
 			fault("hole at %v is no range of addresses", r)
 		}
 	}
+	if c.Retries = cmp.Or(c.Retries, DefaultRetries); c.Retries > MaxRetries {
+		fault("Retries of %d are more than %d", c.Retries, MaxRetries)
+	}
+	c.Retries = max(c.Retries, 0)
 	switch {
 	case c.MaxGap == 0:
 		c.MaxGap = Coils.limit()
@@ -416,11 +433,17 @@ func (s *Source) replan() {
 	s.current.version++
 }
 
-// narrow gives up having several requests under way: the device lost some.
-func (s *Source) narrow() {
+// bore notes whether the device answered all of a window. After two in a row of
+// which it lost something, it is asked for one at a time.
+func (s *Source) bore(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current.window, s.learnt = 1, time.Now()
+	if s.losses++; all {
+		s.losses = 0
+	}
+	if s.losses >= 2 {
+		s.losses, s.current.window, s.learnt = 0, 1, time.Now()
+	}
 }
 
 // learn makes lessons part of the terms and plans anew.

@@ -24,6 +24,9 @@ type stream struct {
 	proven bool  // the device has shown a sign of life
 	err    error // final error
 
+	timedOut bool     // some request of the present poll was left unanswered
+	busy     []*query // blocks of the present poll that the device was too busy for
+
 	version   int       // of the source's plan
 	due       time.Time // when the poll to come is due
 	tick      int       // its number
@@ -62,7 +65,7 @@ func newQuery(b *block, latest acquire.Instant) *query {
 }
 
 func newStream(src *Source, l *link) *stream {
-	return &stream{src: src, caller: caller{unit: src.cfg.Unit, framer: src.framer}, link: l}
+	return &stream{src: src, caller: caller{unit: src.cfg.Unit, framer: src.framer, retries: src.cfg.Retries}, link: l}
 }
 
 // broken returns why the stream cannot go on, nil if it can.
@@ -89,6 +92,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		if s.link, err = s.src.bus.join(ctx); err != nil {
 			return s.end("open", err)
 		}
+		s.src.tally.Update(func(st *acquire.Stats) { st.Connects++ })
 	}
 	s.caller.watch(ctx)
 	s.replan()
@@ -172,18 +176,18 @@ func (s *stream) lost(skipped uint64) (n uint64) {
 // in this poll, else when the next one is due. What is given up is said to be
 // bad, and is asked for first next time.
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
-	timedOut := false
 	var lessons Limits
 	due := s.turn()
-	if size := s.src.present().window; size > 1 && len(due) > 1 && s.link.framing.identified() {
-		due, answered, timedOut = s.pollWindow(ctx, b, due, size)
+	s.timedOut, s.busy = false, s.busy[:0]
+	if size := s.src.present().window; size > 1 && len(due) > 1 && s.link.framing.identified() && s.link.gap == 0 {
+		due, answered, s.timedOut = s.pollWindow(ctx, b, due, size)
 	}
 	for i, q := range due {
 		if err := s.broken(); err != nil {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
-		if timedOut && (!answered || s.overdue()) {
+		if s.timedOut && (!answered || s.overdue()) {
 			for _, unasked := range due[i:] {
 				unasked.owed = true
 				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
@@ -205,16 +209,49 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 				lessons.MaxBits = max(lessons.MaxBits, found.MaxBits)
 			}
 			answered = true
+		case s.worthAgain(err):
+			s.busy = append(s.busy, q)
+			answered = true
 		default:
 			q.bad(b, at, acquire.QualityOf(err))
-			timedOut = timedOut || errors.Is(err, ErrTimeout)
 			answered = answered || s.broken() == nil && !errors.Is(err, ErrTimeout)
 		}
 	}
+	s.insist(ctx, b)
 	if lessons.Holes != nil || lessons.MaxRegisters != 0 || lessons.MaxBits != 0 {
 		s.src.learn(lessons)
 	}
 	return answered
+}
+
+// insist asks again, after some time, for the blocks that the device was too busy
+// for, as long as the next poll is not due.
+func (s *stream) insist(ctx context.Context, b *acquire.Batch) {
+	for try := 1; len(s.busy) > 0; try++ {
+		wait := s.src.cfg.Timeout / time.Duration(s.src.cfg.Retries+1)
+		last := try == s.src.cfg.Retries || s.src.cfg.Interval-time.Since(s.due) < 2*wait
+		if pause(ctx, min(wait, s.src.cfg.Interval-time.Since(s.due))) != nil {
+			return
+		}
+		again := s.busy[:0]
+		for _, q := range s.busy {
+			switch at, err := s.ask(ctx, q, b); {
+			case err == nil:
+			case !last && s.worthAgain(err):
+				again = append(again, q)
+			default:
+				q.bad(b, at, acquire.QualityOf(err))
+			}
+		}
+		s.busy = again
+	}
+}
+
+// worthAgain reports whether err says that the device will do later what it was
+// asked for, and there is time for it.
+func (s *stream) worthAgain(err error) bool {
+	busy := errors.Is(err, Acknowledge) || errors.Is(err, ServerDeviceBusy)
+	return busy && s.src.cfg.Retries > 0 && !s.overdue()
 }
 
 // turn returns the blocks to ask for in this poll. If the last one left some out,
@@ -260,13 +297,17 @@ func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found 
 			part.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
+		if s.timedOut && s.overdue() {
+			part.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
+			continue
+		}
 		at, err := s.ask(ctx, part, b)
 		q.latest = max(q.latest, part.latest)
 		switch {
 		case err == nil:
 			whole++
 			longest = max(longest, part.count)
-		case refusal(err) && part.divisible() && !s.overdue():
+		case refusal(err) && part.divisible() && !s.spent():
 			more := s.divide(ctx, part, b)
 			found.Holes = append(found.Holes, more.Holes...)
 			found.MaxRegisters = max(found.MaxRegisters, more.MaxRegisters)
@@ -294,6 +335,12 @@ func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found 
 // between polls it always should.
 func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval }
 
+// spent reports whether the time for dividing blocks is over. That is done twice in
+// an hour or so, and may make a poll late if those follow each other quickly.
+func (s *stream) spent() bool {
+	return time.Since(s.due) >= max(s.src.cfg.Interval, s.src.cfg.Timeout)
+}
+
 // ask sends the request of one block and appends the samples of its answer. On
 // an error it appends nothing and returns the stamp for what is to be said.
 func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.Instant, error) {
@@ -310,11 +357,13 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 			return at, nil
 		}
 		s.countAnswer(err)
+		s.link.distrust(&s.caller, err)
 	case s.caller.counts.late > late:
 		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
 	case errors.Is(err, ErrTimeout) && !errors.Is(err, errOwes):
 		s.unanswered(err)
 	}
+	s.timedOut = s.timedOut || errors.Is(err, ErrTimeout)
 	s.note(ctx, q, err)
 	return at, err
 }

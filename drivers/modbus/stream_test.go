@@ -57,6 +57,9 @@ func newRig(t *testing.T, cfg modbus.Config, device modbustest.Device, addresses
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	r := &rig{t: t, server: server, catalog: acquire.NewCatalog(), address: map[acquire.PointID]uint16{}}
+	if cfg.Retries == 0 {
+		cfg.Retries = -1 // one request, one answer
+	}
 	cfg.Name, cfg.Unit, cfg.Catalog = "meter", 1, r.catalog
 	for _, a := range addresses {
 		cfg.Points = append(cfg.Points, modbus.Point{Name: fmt.Sprint(a), At: modbus.Holding(a), Type: modbus.Uint16})

@@ -64,6 +64,9 @@ func (u *Unit) on(ctx context.Context, l *link, function byte, data ...byte) ([]
 		return nil, err
 	}
 	answer, err := c.framer.open(function, request, frame)
+	if err != nil {
+		l.distrust(&c, err)
+	}
 	return append([]byte(nil), answer...), err
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -19,7 +18,7 @@ type flight struct {
 	query       *query
 	transaction uint16
 	sent        time.Time // by the clock for stamps
-	deadline    time.Time
+	started     time.Time // the same by the system's
 }
 
 // window sends requests on a link without waiting for the answers to those before,
@@ -29,76 +28,116 @@ type window struct {
 	flights [MaxWindow]flight
 	under   int // flights[:under] are under way
 	out     [MaxWindow * 12]byte
-	before  time.Time // when the answer before came
+	before  time.Time // when the answer before came, by the clock for stamps
+	heard   time.Time // the same by the system's; zero = none in this turn
+
+	rest     []*query // to be asked for one by one
+	answered bool     // anything was, in this poll
+	late     uint64   // counter of late answers when it began
 }
 
-// pollWindow asks for all of due at once, as far as the window allows. What it
+// pollWindow asks for all of due, as many at once as the window allows. What it
 // leaves undone is for requests one by one: blocks that were refused, and those
 // whose answers did not come. It reports whether any did, and whether some did not in
 // time.
 func (s *stream) pollWindow(ctx context.Context, b *acquire.Batch, due []*query, size int) (rest []*query, answered, timedOut bool) {
-	l, c := s.link, &s.caller
+	w := &s.window
+	w.rest, w.answered, w.late = w.rest[:0], false, s.caller.counts.late
+	for len(due) > 0 {
+		var more bool
+		if due, more, timedOut = s.turnWindow(ctx, b, due, size); !more {
+			break
+		}
+	}
+	return append(w.rest, due...), w.answered, timedOut
+}
+
+// turnWindow is pollWindow for one turn on the link, which ends after one window if
+// others wait. It returns what it has not asked for, and whether to go on with that.
+func (s *stream) turnWindow(ctx context.Context, b *acquire.Batch, due []*query, size int) (unasked []*query, more, timedOut bool) {
+	l, c, w := s.link, &s.caller, &s.window
 	if err := l.take(ctx); err != nil {
 		return due, false, false
 	}
 	defer l.give()
 	defer c.disarm()
-	w := &s.window
-	w.under = 0
-	for len(due) > 0 || w.under > 0 {
+	if l.failure() != nil { // another stream's doing
+		return due, false, false
+	}
+	w.under, w.heard = 0, time.Time{}
+	foreign := 0
+	for turn := size; ; {
 		frame, early, err := l.next()
 		switch {
 		case err != nil:
 			c.counts.malformed++
 			l.fail(err)
 		case frame == nil:
-			due = w.send(ctx, s, due, size)
-			if l.failure() == nil {
+			if turn > 0 || l.waiting.Load() == 0 {
+				before := w.under
+				due, err = w.send(ctx, s, due, size)
+				turn -= w.under - before
+			}
+			if w.under == 0 && err == nil {
+				s.src.bore(true)
+				return due, len(due) > 0, false
+			}
+			if err == nil {
 				err = w.read(ctx, s, len(due) == 0)
 			}
-		case l.trace.Received != nil:
-			l.trace.Received(frame)
-			fallthrough
 		default:
+			if l.trace.Received != nil {
+				l.trace.Received(frame)
+			}
 			f, ok := w.land(frame)
 			if !ok || early {
 				c.counts.late++
-				continue
+				if foreign++; foreign >= maxForeign {
+					l.fail(l.framing.mismatch(w.flights[0].query.request, frame))
+				}
+				break
 			}
-			answered = true
+			foreign, w.answered = 0, true
 			if !w.open(ctx, s, b, f, frame) {
-				rest = append(rest, f.query)
+				w.rest = append(w.rest, f.query)
 			}
+		}
+		if err == nil && l.failure() == nil {
+			continue
+		}
+		// Nothing more comes of this window.
+		for _, f := range w.flights[:w.under] {
+			w.rest = append(w.rest, f.query)
 		}
 		switch {
+		case ctx.Err() != nil:
 		case l.failure() != nil:
-			s.src.narrow() // it may not bear more than one
-			return w.rest(rest, due), answered, false
-		case err == nil:
-		case ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded) && l.start == l.end:
+			s.src.bore(false) // it may not bear more than one
+		case errors.Is(err, os.ErrDeadlineExceeded) && l.start == l.end:
+			timedOut = true
 			c.counts.timeouts += uint64(w.under)
-			if answered { // it may have dropped what it could not queue
-				s.src.narrow()
-			} else {
+			switch {
+			case w.answered: // it may have dropped what it could not queue
+				s.src.bore(l.packets) // or the network did
+			case c.counts.late > w.late:
+				s.silent, s.proven = 0, true // too slow, but alive
+			default:
 				s.unanswered(ErrTimeout)
 			}
-			return w.rest(rest, due), answered, true
 		default:
-			_ = l.silence(ctx, c, err) // which breaks the link, or leaves it to the end of ctx
-			if ctx.Err() == nil {
-				s.src.narrow()
-			}
-			return w.rest(rest, due), answered, false
+			c.counts.timeouts += uint64(w.under) - 1
+			_ = l.silence(ctx, c, err) // which breaks the link
+			s.src.bore(false)
 		}
+		return due, false, timedOut
 	}
-	return w.rest(rest, due), answered, false
 }
 
 // read waits for more of the answers. A device that holds back small segments until
 // those before are acknowledged (Nagle's algorithm) would keep the last ones for as
 // long as the system delays its acknowledgement, since no request goes along.
 func (w *window) read(ctx context.Context, s *stream, last bool) error {
-	if err := s.caller.arm(ctx, s.link, w.deadline()); err != nil {
+	if err := s.link.armed(ctx, &s.caller, w.deadline(s.src.cfg.Timeout)); err != nil {
 		return err
 	}
 	if last {
@@ -115,7 +154,7 @@ func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight
 	if w.before.After(from) {
 		from = w.before // a device that serves one at a time began then
 	}
-	w.before = received
+	w.before, w.heard = received, time.Now()
 	at := midpoint(from, received)
 	binary.BigEndian.PutUint16(q.request, f.transaction)
 	data, err := s.src.framer.data(q.block, q.request, frame)
@@ -128,18 +167,25 @@ func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight
 	if refusal(err) && q.divisible() {
 		return false
 	}
-	q.bad(b, at, acquire.QualityOf(err))
 	s.note(ctx, q, err)
+	if s.worthAgain(err) {
+		s.busy = append(s.busy, q)
+	} else {
+		q.bad(b, at, acquire.QualityOf(err))
+	}
 	return true
 }
 
 // send puts as many requests under way as there is room for, in one write, and
 // returns the others.
-func (w *window) send(ctx context.Context, s *stream, due []*query, size int) []*query {
+func (w *window) send(ctx context.Context, s *stream, due []*query, size int) ([]*query, error) {
 	l, c := s.link, &s.caller
 	n := min(size-w.under, len(due))
 	if n <= 0 {
-		return due
+		return due, nil
+	}
+	if err := l.armed(ctx, c, time.Now().Add(s.src.cfg.Timeout)); err != nil {
+		return due, err
 	}
 	now, sent, out := time.Now(), l.now(), w.out[:0]
 	for _, q := range due[:n] {
@@ -147,7 +193,7 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) []
 		binary.BigEndian.PutUint16(q.request, id)
 		out = append(out, q.request...)
 		q.asked = s.tick + 1
-		w.flights[w.under] = flight{q, id, sent, now.Add(s.src.cfg.Timeout)}
+		w.flights[w.under] = flight{q, id, sent, now}
 		w.under++
 		if l.trace.Sent != nil {
 			l.trace.Sent(q.request)
@@ -157,25 +203,22 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) []
 		l.stale = l.end - l.start
 	}
 	c.counts.requests += uint64(n)
-	err := c.arm(ctx, l, w.deadline())
-	if err == nil {
-		_, err = l.conn.Write(out)
-	}
-	if err != nil && ctx.Err() == nil {
-		l.fail(err)
-	}
-	return due[n:]
+	return due[n:], l.write(ctx, c, out)
 }
 
-// deadline returns when the oldest request under way should have its answer.
-func (w *window) deadline() time.Time {
-	oldest := w.flights[0].deadline
+// deadline returns when the next answer should have come: a device that takes all
+// requests but works on one at a time has its time for each.
+func (w *window) deadline(timeout time.Duration) time.Time {
+	oldest := w.flights[0].started
 	for _, f := range w.flights[1:w.under] {
-		if f.deadline.Before(oldest) {
-			oldest = f.deadline
+		if f.started.Before(oldest) {
+			oldest = f.started
 		}
 	}
-	return oldest
+	if w.heard.After(oldest) {
+		oldest = w.heard
+	}
+	return oldest.Add(timeout)
 }
 
 // land takes the request that frame answers out of those under way.
@@ -189,14 +232,4 @@ func (w *window) land(frame []byte) (flight, bool) {
 		}
 	}
 	return flight{}, false
-}
-
-// rest adds what is still under way, and what has not been, to what was refused.
-func (w *window) rest(refused, due []*query) []*query {
-	rest := slices.Clone(refused)
-	for _, f := range w.flights[:w.under] {
-		rest = append(rest, f.query)
-	}
-	w.under = 0
-	return append(rest, due...)
 }
