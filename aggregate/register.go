@@ -28,7 +28,8 @@ type Registers struct {
 	// meter behind a gateway: if MaxPower allows a step up since the register moved
 	// before, the next reading decides. Without MaxPower a step counts if it is the
 	// shorter way round, less than half Modulus, and a rollover only if the next
-	// reading bears it out.
+	// reading bears it out. With MaxPower a rollover has to be borne out if it is to
+	// exactly 0, which is also what a device shows that has lost its reading.
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
@@ -298,6 +299,7 @@ type belief uint8
 const (
 	refuted  belief = iota // it cannot be
 	possible               // it can be, if the next reading bears it out
+	sound                  // the same, and it bears out the one before
 	certain
 )
 
@@ -322,7 +324,9 @@ func (c *counter) step(from int128, fromAt, moved acquire.Instant, to int128, at
 	}
 	switch {
 	case c.maxPower != 0 && energy.cmp(c.most(at-fromAt)) <= 0:
-		b = certain
+		if b = certain; rollover && to.isZero() { // a device with nothing to say shows the same
+			b = sound
+		}
 	case c.maxPower != 0 && !rollover && energy.cmp(c.most(at-moved)) <= 0:
 		b = possible
 	case c.maxPower != 0:
@@ -371,7 +375,8 @@ func (c *counter) observe(l ledger, s *acquire.Sample) {
 			counts.Duplicates++
 		} else {
 			counts.Late++
-			if restarted && s.Quality.Has(acquire.TimeBackwards) {
+			// What happened before the last sample is past: it is told again, or late.
+			if restarted && (t > c.last || s.Quality.Has(acquire.TimeBackwards)) {
 				c.restarted, c.limit = true, disarmed
 			}
 			if c.held != unknown && int64(c.last-t) > c.maxGap && c.base.cmp(x) < 0 && c.counts(x) {
@@ -420,14 +425,14 @@ func (c *counter) read(l ledger, x int128, t acquire.Instant, q uint8) {
 		next, again, onward := c.step(c.doubt, c.doubtAt, c.doubtAt, x, t)
 		_, _, before := c.step(c.base, c.at, c.moved, c.doubt, c.doubtAt)
 		switch {
-		case onward != certain || b == certain && before != possible:
+		case onward < sound || b == certain && before == refuted:
 			c.refuse(l, t)
-		case before == possible:
+		case before != refuted:
 			c.bearOut(l, t)
-			energy, rollover, b = next, again, certain
+			energy, rollover, b = next, again, onward
 		default:
 			c.confirm(l, t)
-			energy, rollover, b = next, again, certain
+			energy, rollover, b = next, again, onward
 		}
 		c.doubtAt = 0
 	}

@@ -41,6 +41,55 @@ func TestRolloverIsBorneOut(t *testing.T) {
 	}
 }
 
+// MaxPower allows the way round to 0 near the top of a register, where a lone 0 is
+// still a bad reading.
+func TestLoneZeroNearTheTop(t *testing.T) {
+	for name, test := range map[string]struct {
+		readings []float64 // kWh, a minute apart
+		kwh      float64
+		counts   aggregate.Counts
+	}{
+		"lone zero":        {[]float64{999980, 999990, 0, 999991, 999992}, 12, aggregate.Counts{Samples: 5, BadReadings: 1}},
+		"rollover to zero": {[]float64{999980, 999990, 0, 1, 2}, 22, aggregate.Counts{Samples: 5, Rollovers: 1}},
+		"and stands still": {[]float64{999980, 999990, 0, 0, 0}, 20, aggregate.Counts{Samples: 5, Rollovers: 1}},
+		"rollover beyond":  {[]float64{999980, 999990, 1, 2}, 22, aggregate.Counts{Samples: 4, Rollovers: 1}},
+		"started anew":     {[]float64{999000, 999001, 0, 1, 2}, 3, aggregate.Counts{Samples: 5, Resets: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: aggregate.Registers{Modulus: 1000000, MaxPower: 1e6}, MaxGap: 5 * time.Minute})
+			for i, kwh := range test.readings {
+				b.push(imported, float64(60*i), kwh)
+			}
+			totals := b.totals()
+			require.Equal(t, test.kwh, totals.Registers.Import.KilowattHours())
+			totals.Counts.Intervals = 0
+			require.Equal(t, test.counts, totals.Counts)
+		})
+	}
+}
+
+// A device says with a reading that its register started anew. The reading comes
+// too late for its interval, what it says does not.
+func TestDiscontinuityOfALateReading(t *testing.T) {
+	for _, policy := range []aggregate.ResetPolicy{aggregate.CreditNothing, aggregate.CreditNew} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI", MaxGap: time.Second, Demand: aggregate.Block(10 * time.Second),
+			Registers: aggregate.Registers{OnReset: policy}})
+		b.push(imported, 0, 5)
+		b.pass(30)
+		b.sample(imported, 15, acquire.Float64(40), acquire.Good.With(acquire.Discontinuity))
+		b.push(imported, 31, 60)
+		b.push(imported, 32, 61)
+		totals := b.totals()
+		require.EqualValues(t, 1, totals.Counts.Late)
+		require.EqualValues(t, 1, totals.Counts.Resets)
+		want := 1.0
+		if policy == aggregate.CreditNew {
+			want = 61
+		}
+		require.Equal(t, want, totals.Registers.Import.KilowattHours())
+	}
+}
+
 // A register that moves in steps far above its unit, as a float32 one of many
 // kilowatt hours or one with a scale factor does, loses nothing to MaxPower once
 // it has been seen to move.

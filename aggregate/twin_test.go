@@ -409,7 +409,8 @@ func believe(s *script, c int, list []reading) beliefs {
 			e.Add(e, modulus)
 		}
 		if g.MaxPower > 0 {
-			return e, rolled, e.Cmp(most(n.at-p.at)) <= 0, !rolled && e.Cmp(most(n.at-moved)) <= 0
+			within := e.Cmp(most(n.at-p.at)) <= 0
+			return e, rolled, within && !(rolled && n.x.Sign() == 0), within || !rolled && e.Cmp(most(n.at-moved)) <= 0
 		}
 		if g.Modulus > 0 {
 			short := new(big.Int).Add(e, e).Cmp(modulus) < 0
@@ -491,18 +492,22 @@ func believe(s *script, c int, list []reading) beliefs {
 		}
 		next := usable[i+1]
 		_, _, fits, _ := follows(b.last, next, moved)
-		onward, _, follow, _ := follows(n, next, n.at)
+		onward, again, follow, within := follows(n, next, n.at)
+		follow = follow || g.MaxPower > 0 && within
 		late := next.at-n.at > gap // too late for the block of n
 		switch {
 		case next.restarted:
 			refuse(next.at)
+		case follow && can && late && again && next.x.Sign() == 0: // next is in doubt itself
+			rollover(rolled, next.at)
+			b.steps = append(b.steps, stride{b.last.at, next.at, e, min(b.last.q, n.q), true})
+			take(n, e)
 		case follow && can && late:
 			rollover(rolled, next.at)
 			b.steps = append(b.steps, stride{b.last.at, next.at, e.Add(e, onward), min(b.last.q, next.q), true})
 			take(n, e)
 			take(next, onward)
 			i++
-			_, again, _, _ := follows(n, next, n.at)
 			rollover(again, next.at)
 		case follow && can:
 			rollover(rolled, n.at)
