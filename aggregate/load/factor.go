@@ -84,9 +84,9 @@ func (p *Profile) Utilization(rated units.Watts) (float64, bool) {
 
 // Level is the demand of one interval, as a step of a Curve.
 type Level struct {
-	Demand   units.Watts
+	Demand   units.Watts     // mean over the interval, negative for export
 	Start    acquire.Instant // of the interval
-	Duration time.Duration
+	Duration time.Duration   // of the interval
 }
 
 // Curve is a load duration curve: the demands of intervals, the largest first.

@@ -318,4 +318,11 @@ func (r *reader) limbs(x []uint64) {
 	if at+n == len(x) && negative(x) != (sign == 1) {
 		r.failed = true
 	}
+	// One number has one form: no limb that appendLimbs leaves out.
+	switch {
+	case n == 0:
+		r.failed = r.failed || sign == 0 && at != 0
+	case x[at] == 0 || x[at+n-1] == -uint64(sign):
+		r.failed = true
+	}
 }

@@ -20,7 +20,7 @@ type Config struct {
 // Extreme is a least or largest value, with the time of the first sample that
 // had it.
 type Extreme struct {
-	Value float64
+	Value float64         // in the unit of the series
 	At    acquire.Instant // 0 = there was no usable sample
 }
 
