@@ -203,7 +203,15 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) ([
 		l.stale = l.end - l.start
 	}
 	c.counts.requests += uint64(n)
-	return due[n:], l.write(ctx, c, out)
+	if !l.packets {
+		return due[n:], l.write(ctx, c, out)
+	}
+	for _, q := range due[:n] { // each in a datagram of its own
+		if err := l.write(ctx, c, q.request); err != nil {
+			return due[n:], err
+		}
+	}
+	return due[n:], nil
 }
 
 // deadline returns when the next answer should have come: a device that takes all
