@@ -17,7 +17,7 @@ import (
 // newSource makes a source whose frames and connections are watched until the
 // end of the test: only reading functions are sent, what is said to be sent is
 // what is on the wire, and no socket is left.
-func newSource(t *testing.T, cfg modbus.Config) *modbus.Source {
+func newSource(t *testing.T, cfg modbus.Config) *watched {
 	t.Helper()
 	if cfg.Catalog == nil {
 		cfg.Catalog = acquire.NewCatalog()
@@ -25,13 +25,13 @@ func newSource(t *testing.T, cfg modbus.Config) *modbus.Source {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second // a busy machine is not what is tested
 	}
-	said := newTap(cfg.Framing)
+	said, seen := newTap(cfg.Framing), (*tap)(nil)
 	cfg.Trace.Sent = said.take
 	if cfg.Address == "" || cfg.TLS != nil {
 		t.Cleanup(func() { said.onlyReads(t) })
 	} else {
 		var open atomic.Int64
-		seen := newTap(cfg.Framing)
+		seen = newTap(cfg.Framing)
 		cfg.Dial = func(ctx context.Context) (net.Conn, error) {
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, map[bool]string{false: "tcp", true: "udp"}[cfg.UDP], cfg.Address)
@@ -49,7 +49,14 @@ func newSource(t *testing.T, cfg modbus.Config) *modbus.Source {
 	}
 	src, err := modbus.NewSource(cfg)
 	require.NoError(t, err)
-	return src
+	return &watched{src, seen}
+}
+
+// watched is a source together with what it has written, nil where it dials by
+// itself.
+type watched struct {
+	*modbus.Source
+	seen *tap
 }
 
 // counted is a connection that is missed in open until it is closed.
@@ -72,9 +79,15 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
+// sample is one with the text, if that is what it carries.
+type sample struct {
+	acquire.Sample
+	text string
+}
+
 // readOnce polls the points once and returns their samples in the order of the
 // points.
-func readOnce(t *testing.T, cfg modbus.Config) []acquire.Sample {
+func readOnce(t *testing.T, cfg modbus.Config) []sample {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -90,11 +103,12 @@ func readOnce(t *testing.T, cfg modbus.Config) []acquire.Sample {
 	for _, s := range batch.Samples {
 		byPoint[s.Point] = s
 	}
-	samples := make([]acquire.Sample, len(cfg.Points))
+	samples := make([]sample, len(cfg.Points))
 	for i, id := range src.Points() {
 		s, ok := byPoint[id]
 		require.True(t, ok, "point %q has no sample", cfg.Points[i].Name)
-		samples[i] = s
+		text, _ := batch.Text(s.Value)
+		samples[i] = sample{s, string(text)}
 	}
 	return samples
 }

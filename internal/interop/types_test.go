@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -16,8 +17,8 @@ import (
 // expectation is a point together with what must come of it.
 type expectation struct {
 	modbus.Point
-	words []uint16
-	value acquire.Value
+	words   []uint16
+	reading reading
 }
 
 // everyReading lays out each reading in each order in one table from address
@@ -36,11 +37,10 @@ func everyReading(table func(uint16) modbus.Address, first uint16, backwards boo
 				if !ok {
 					continue
 				}
-				p := modbus.Point{
-					Name: fmt.Sprintf("%s %s %d", kind.typ, l.order, n),
-					At:   table(first), Type: kind.typ, Order: l.order,
-				}
-				all = append(all, expectation{p, words, kind.values[at].value})
+				p := kind.Point
+				p.Name = fmt.Sprintf("%d: %s %s", first, kind.Type, l.order)
+				p.At, p.Order = table(first), l.order
+				all = append(all, expectation{p, words, kind.values[at]})
 				first += uint16(len(words))
 			}
 		}
@@ -55,7 +55,7 @@ func everyBit(table func(uint16) modbus.Address, n int, seed uint32) []expectati
 		seed = seed*1664525 + 1013904223
 		bit := uint16(seed >> 31)
 		p := modbus.Point{Name: fmt.Sprintf("bit %d", i), At: table(uint16(i)), Type: modbus.Bool}
-		all[i] = expectation{p, []uint16{bit}, acquire.Bool(bit == 1)}
+		all[i] = expectation{p, []uint16{bit}, reading{value: acquire.Bool(bit == 1)}}
 	}
 	return all
 }
@@ -74,8 +74,12 @@ func (t table) name(e expectation) string {
 	return e.Type.String()
 }
 
-func (e expectation) met(s acquire.Sample) bool {
-	return s.Quality == acquire.Good && s.Value == e.value && s.Time != 0
+func (e expectation) met(s sample) bool {
+	same := s.Value == e.reading.value
+	if e.reading.value.IsNone() {
+		same = s.Value.Kind() == acquire.KindText && s.text == e.reading.text
+	}
+	return s.Quality == acquire.Good && same && s.Time != 0
 }
 
 func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
@@ -102,7 +106,7 @@ func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
 		}
 	}
 
-	result := newMatrix()
+	byPeer, byOrder := newMatrix("type"), newMatrix("type")
 	for _, peer := range peers {
 		t.Run(peer.over.name+" "+peer.name, func(t *testing.T) {
 			samples := readOnce(t, peer.startOver(t, peer.over, content).config(unit, points))
@@ -112,20 +116,22 @@ func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
 					s := samples[0]
 					samples = samples[1:]
 					ok := e.met(s)
-					result.add(row{peer.over.name, peer.name, table.name(e)}, e.Order, ok)
+					byPeer.add(table.name(e), peer.over.name+" "+peer.name, ok)
+					byOrder.add(table.name(e), e.Order.String(), ok)
 					if ok {
 						continue
 					}
 					t.Fail()
-					if wrong++; wrong <= 20 { // the matrix tells of the others
+					if wrong++; wrong <= 20 { // the matrices tell of the others
 						t.Logf("%s, %s: registers %04x gave %s, %s, want %s",
-							table.table, e.Name, e.words, s.Value, s.Quality, e.value)
+							table.table, e.Name, e.words, s.Value, s.Quality, e.reading.value)
 					}
 				}
 			}
 		})
 	}
-	t.Logf("read right, of all:\n%s", result)
+	t.Logf("read right, of all, in every order:\n%s", byPeer)
+	t.Logf("read right, of all, from every server:\n%s", byOrder)
 }
 
 func TestEndsOfTheAddressSpace(t *testing.T) {
@@ -156,47 +162,53 @@ func TestEndsOfTheAddressSpace(t *testing.T) {
 	}
 }
 
-// matrix counts the values read right, by transport, server, type and order.
+// matrix counts the values read right, of all, by two properties.
 type matrix struct {
-	rows       []row // in order of arrival
-	right, all map[row]map[modbus.Order]int
+	corner        string // of the rows' names
+	rows, columns []string
+	right, all    map[[2]string]int
 }
 
-type row struct{ transport, server, typ string }
-
-func newMatrix() *matrix {
-	return &matrix{right: make(map[row]map[modbus.Order]int), all: make(map[row]map[modbus.Order]int)}
+func newMatrix(corner string) *matrix {
+	return &matrix{corner: corner, right: make(map[[2]string]int), all: make(map[[2]string]int)}
 }
 
-func (m *matrix) add(r row, order modbus.Order, ok bool) {
-	if m.all[r] == nil {
-		m.rows = append(m.rows, r)
-		m.all[r], m.right[r] = make(map[modbus.Order]int), make(map[modbus.Order]int)
+func (m *matrix) add(row, column string, ok bool) {
+	if !slices.Contains(m.rows, row) {
+		m.rows = append(m.rows, row)
 	}
-	m.all[r][order]++
+	if !slices.Contains(m.columns, column) {
+		m.columns = append(m.columns, column)
+	}
+	m.all[[2]string{row, column}]++
 	if ok {
-		m.right[r][order]++
+		m.right[[2]string{row, column}]++
 	}
 }
 
-// String gives a table with one line per transport, server and type, one column
-// per order.
+// String gives a table, with a second line of names where those of the columns are
+// of two words.
 func (m *matrix) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "transport\tserver\ttype")
-	for _, l := range layouts {
-		fmt.Fprintf(w, "\t%s", l.order)
+	first, second := m.corner, ""
+	for _, column := range m.columns {
+		name, rest, _ := strings.Cut(column, " ")
+		first, second = first+"\t"+name, second+"\t"+rest
 	}
-	fmt.Fprintln(w)
-	for _, r := range m.rows {
-		fmt.Fprintf(w, "%s\t%s\t%s", r.transport, r.server, r.typ)
-		for _, l := range layouts {
-			if m.all[r][l.order] == 0 {
+	fmt.Fprintln(w, first)
+	if strings.Trim(second, "\t") != "" {
+		fmt.Fprintln(w, second)
+	}
+	for _, row := range m.rows {
+		fmt.Fprint(w, row)
+		for _, column := range m.columns {
+			cell := [2]string{row, column}
+			if m.all[cell] == 0 {
 				fmt.Fprint(w, "\t-")
 				continue
 			}
-			fmt.Fprintf(w, "\t%d/%d", m.right[r][l.order], m.all[r][l.order])
+			fmt.Fprintf(w, "\t%d/%d", m.right[cell], m.all[cell])
 		}
 		fmt.Fprintln(w)
 	}

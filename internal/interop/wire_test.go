@@ -21,7 +21,8 @@ type tap struct {
 
 	mu      sync.Mutex
 	pending []byte
-	counts  map[string]int
+	counts  map[string]int // requests by function
+	most    int            // requests heard at once
 	other   []string
 }
 
@@ -32,11 +33,12 @@ func (w *tap) take(b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pending = append(w.pending, b...)
-	for {
+	for now := 1; ; now++ {
 		pdu, n := w.next()
 		if n == 0 {
 			return
 		}
+		w.most = max(w.most, now)
 		w.pending = w.pending[n:]
 		name, reads := w.function(pdu)
 		if !reads {

@@ -16,8 +16,8 @@
  * standard input ends. On a serial line it serves the first unit of the image,
  * since libmodbus serves one, and prints 0.
  *
- * tcp-flushing drops what is waiting on a connection after each exception, as
- * libmodbus itself does after refusing a quantity or a function.
+ * tcp-flushing drops what is waiting on a connection before it refuses absent
+ * registers, as libmodbus itself does before it refuses a quantity or a function.
  */
 #include <errno.h>
 #include <signal.h>
@@ -133,6 +133,20 @@ static int port_of(int listener)
     return ntohs(bound.sin_port);
 }
 
+/* absent tells whether a request is for registers past the end of their table. */
+static bool absent(const uint8_t *pdu, const modbus_mapping_t *map)
+{
+    int end = (pdu[1] << 8 | pdu[2]) + (pdu[3] << 8 | pdu[4]);
+    switch (pdu[0]) {
+    case MODBUS_FC_READ_HOLDING_REGISTERS:
+        return end > map->nb_registers;
+    case MODBUS_FC_READ_INPUT_REGISTERS:
+        return end > map->nb_input_registers;
+    default:
+        return false;
+    }
+}
+
 /*
  * answer serves one request, and returns what modbus_receive does: -1 where the
  * connection is over, or something on the line was no request.
@@ -147,10 +161,9 @@ static int answer(modbus_t *ctx, modbus_mapping_t *maps[UNITS], bool flushing)
     modbus_mapping_t *map = maps[request[header - 1]];
     if (map == NULL)
         return modbus_reply_exception(ctx, request, MODBUS_EXCEPTION_GATEWAY_TARGET);
-    int sent = modbus_reply(ctx, request, length, map);
-    if (flushing && sent == header + 2)
+    if (flushing && absent(request + header, map))
         modbus_flush(ctx);
-    return sent;
+    return modbus_reply(ctx, request, length, map);
 }
 
 static bool input_ended(void)
