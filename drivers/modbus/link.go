@@ -338,7 +338,7 @@ func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.
 			return nil, midpoint(l.tries[0].sent, received), err
 		}
 		if l.tried == 1 {
-			c.slowest = max(time.Since(start), c.slowest-c.slowest/16)
+			c.slowest = max(time.Since(start), c.slowest-c.slowest/16, 1)
 		}
 		// The device took the values when the request had arrived and before its answer
 		// went out.

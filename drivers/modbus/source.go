@@ -22,7 +22,8 @@ const (
 	DefaultTimeout     = time.Second
 	DefaultMaxTimeouts = 3
 	DefaultLatency     = 10 * time.Millisecond
-	DefaultRetries     = 4
+	DefaultRetries     = 2
+	DefaultUDPRetries  = 4 // one datagram in ten lost each way leaves one poll in 4000 lost
 )
 
 // MaxRetries is the most that Config.Retries may be.
@@ -69,7 +70,8 @@ type Config struct {
 	// its Timeout, when the device is silent for more than three times as long as it
 	// has taken for its answers of late and a share of the Timeout; and while the next
 	// poll is not due, when the device says that it is busy. A device that is gone is
-	// noticed no later for it. Default: 4. Negative: never.
+	// noticed no later for it. Default: 2, and 4 over UDP, which loses datagrams.
+	// Negative: never.
 	Retries int
 	// ConnectTimeout bounds Open further than its context. Default: 5 s.
 	ConnectTimeout time.Duration
@@ -255,7 +257,13 @@ func (c Config) checked() (Config, *Bus, error) {
 			fault("hole at %v is no range of addresses", r)
 		}
 	}
-	if c.Retries = cmp.Or(c.Retries, DefaultRetries); c.Retries > MaxRetries {
+	if c.Retries == 0 {
+		c.Retries = DefaultRetries
+		if bus != nil && bus.cfg.UDP {
+			c.Retries = DefaultUDPRetries
+		}
+	}
+	if c.Retries > MaxRetries {
 		fault("Retries of %d are more than %d", c.Retries, MaxRetries)
 	}
 	c.Retries = max(c.Retries, 0)
