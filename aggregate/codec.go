@@ -185,12 +185,13 @@ func (c *counter) fields(k *codec) {
 		c.moved = 0 // without it nobody asks
 	}
 	c.channel.fields(k)
-	armed := c.limit != disarmed && c.limit == c.edge
-	k.bool(&armed)
-	if !armed {
-		c.count = 0 // which push left
+	armed := c.limit != disarmed && c.limit == c.edge && math.IsNaN(c.value)
+	count := uint64(0)
+	if armed {
+		count = c.count
 	}
-	word(k, &c.count)
+	k.bool(&armed)
+	word(k, &count)
 	word(k, &c.samples)
 	k.instant(&c.moved)
 	k.instant(&c.at)
@@ -213,8 +214,8 @@ func (c *counter) fields(k *codec) {
 	k.require(c.doubtAt == 0 || c.at < c.doubtAt && c.doubtAt <= c.last)
 	c.limit = disarmed
 	if armed {
-		k.require(c.held == good && c.at == c.last && c.done == c.last && !c.restarted && !c.setBack && c.energy(c.count) == c.base)
-		c.first, c.limit = c.count, c.edge
+		k.require(c.held == good && c.at == c.last && c.done == c.last && !c.restarted && !c.setBack && c.energy(count) == c.base)
+		c.value, c.first, c.count, c.limit = math.NaN(), count, count, c.edge
 	}
 }
 

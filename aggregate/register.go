@@ -107,19 +107,21 @@ func (g Registers) validate() error {
 // one, that was a step after all if it can be one, and else the register started
 // anew there.
 //
-// A run of good readings in whole counts, within MaxGap and the present block, is
-// booked lazily: while limit is armed all time from at to last is good, and the
-// register went from first to count, which rest makes up for. Whoever reads the
-// rest of the state calls rest before; whoever changes done or held disarms.
+// A run of good readings, all integers or all float64, within MaxGap and the
+// present block, is booked lazily: while limit is armed all time from at to last is
+// good, and the register went from base, which is first, to count or value, which
+// rest makes up for. Whoever reads the rest of the state calls rest before; whoever
+// changes done or held disarms.
 type counter struct {
 	limit   acquire.Instant // readings before it and within maxGap of last are common; disarmed = none is
-	count   uint64          // the reading at last
-	ceiling uint64          // readings below this can be
-	widest  uint64          // steps up to this can be
-	grain   uint64          // and those up to this can come at once
+	count   uint64          // the reading at last; out of range while value is
+	value   float64         // the reading at last; NaN while count is
 	rate    float64         // counts that surely can flow within a nanosecond
 	moved   acquire.Instant // time of the last believed reading before the register moved
 	samples uint64          // taken by push
+	whole   bounds[uint64]
+	real    bounds[float64] // narrower, by more than rounding adds; ceiling 0 = not to be used
+	tick    float64         // no two values that differ by this are the same energy
 	channel
 
 	at    acquire.Instant // time of the last believed reading; held is its quality
@@ -147,6 +149,13 @@ type counter struct {
 	maxPower   uint64 // µW, 0 = not known
 }
 
+// bounds says which readings surely follow from the one before.
+type bounds[T uint64 | float64] struct {
+	ceiling T // readings below this can be
+	widest  T // steps up to this can be
+	grain   T // and those up to this can come at once
+}
+
 func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 	one, ok := conv.magnitude(1, 0)
 	if !ok {
@@ -166,26 +175,32 @@ func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 		parts:     max(conv.parts, 1),
 		maxPower:  uint64(math.Ceil(g.MaxPower * microwattsPerWatt)),
 		creditNew: g.OnReset == CreditNew,
-		ceiling:   g.Modulus,
-		grain:     min(max(g.Resolution, 1), math.MaxInt64),
-		widest:    math.MaxInt64,
+		value:     math.NaN(),
 		rate:      math.Inf(1),
+		whole: bounds[uint64]{
+			ceiling: g.Modulus,
+			grain:   min(max(g.Resolution, 1), math.MaxInt64),
+			widest:  math.MaxInt64,
+		},
 	}
 	if g.Modulus == 0 {
-		n.ceiling = math.MaxUint64
+		n.whole.ceiling = math.MaxUint64
 		most := new(big.Int).Lsh(big.NewInt(1), maxReadingBits)
 		most.Sub(most, big.NewInt(1)).Div(most, one.big()).Add(most, big.NewInt(1))
 		if most.IsUint64() {
-			n.ceiling = most.Uint64()
+			n.whole.ceiling = most.Uint64()
 		}
 	}
+	const below = 1 - 1e-12 // the truth, by more than rounding adds
+	perCount, _ := new(big.Float).SetInt(one.big()).Float64()
 	switch {
 	case n.maxPower != 0:
-		const below = 1 - 1e-12 // the truth, by more than rounding adds
-		perCount, _ := new(big.Float).SetInt(one.big()).Float64()
 		n.rate = 2 * float64(n.maxPower) * float64(n.parts) / perCount * below
 	case g.Modulus != 0:
-		n.widest = min(n.widest, (g.Modulus-1)/2) // the shorter way round
+		n.whole.widest = min(n.whole.widest, (g.Modulus-1)/2) // the shorter way round
+	}
+	if n.tick = 2 / perCount; perCount > 1<<50 {
+		n.real = bounds[float64]{below * float64(n.whole.ceiling), below * float64(n.whole.widest), below * float64(n.whole.grain)}
 	}
 	return n, nil
 }
@@ -195,11 +210,15 @@ func (c *counter) rest() {
 	if c.limit == disarmed || c.at == c.last {
 		return
 	}
-	energy := c.energy(c.count - c.first)
-	c.in = c.in.plus(c.quanta(energy))
+	var reading int128
+	if math.IsNaN(c.value) {
+		reading = c.base.add(c.energy(c.count - c.first))
+	} else {
+		reading, _ = c.conversion.float(c.value)
+	}
+	c.in = c.in.plus(c.quanta(reading.sub(c.base)))
 	c.good += int64(c.last - c.at)
-	c.base = c.base.add(energy)
-	c.newest = c.base
+	c.base, c.newest = reading, reading
 	c.first, c.at, c.done = c.count, c.last, c.last
 }
 
@@ -210,8 +229,12 @@ func (c *counter) arm(v acquire.Value) {
 	if c.held != good || c.at != c.last || c.done != c.last || c.restarted || c.setBack {
 		return
 	}
-	if n, ok := whole(v); ok && c.energy(n) == c.base {
-		c.first, c.count, c.limit = n, n, c.edge
+	if f, ok := v.Float64(); ok {
+		if x, ok := c.conversion.float(f); ok && x == c.base {
+			c.value, c.count, c.limit = f, math.MaxUint64, c.edge
+		}
+	} else if n, ok := whole(v); ok && c.energy(n) == c.base {
+		c.value, c.first, c.count, c.limit = math.NaN(), n, n, c.edge
 	}
 }
 
@@ -232,30 +255,41 @@ func (c *counter) energy(n uint64) int128 {
 	return x
 }
 
-// whole returns the number of counts that v is, and reports false for what is no
-// whole number, or too large.
+// whole returns the number of counts that an integer is, and reports false for what
+// is none or negative.
 func whole(v acquire.Value) (uint64, bool) {
 	if n, ok := v.Uint64(); ok {
 		return n, true
 	}
-	if i, ok := v.Int64(); ok {
-		return uint64(i), i >= 0
-	}
-	f, ok := v.Float64()
-	n := uint64(int64(f))
-	return n, ok && n < 1<<53 && float64(int64(n)) == f
+	i, ok := v.Int64()
+	return uint64(i), ok && i >= 0
 }
 
 // plainReading are the bits of a quality that decide whether a reading is common.
 const plainReading = acquire.Quality(3) | acquire.Quality(acquire.TimeBackwards|acquire.Discontinuity)<<8
 
-// push takes the common case, a good reading in whole counts that surely follows
-// from the one before, within maxGap and the present block. It reports false, with
+// push takes the common case, a good reading that surely follows from the one
+// before, of like kind, within maxGap and the present block. It reports false, with
 // nothing done, for all others.
 func (c *counter) push(t acquire.Instant, v acquire.Value, q acquire.Quality) bool {
 	dt := uint64(t - c.last)
 	if t >= c.limit || dt-1 >= uint64(c.maxGap) || q&plainReading != acquire.Good {
 		return false
+	}
+	if f, ok := v.Float64(); ok {
+		step := f - c.value
+		if !(step >= 0 && step <= c.real.widest && f < c.real.ceiling) || step-c.real.grain > float64(int64(dt))*c.rate {
+			return false
+		}
+		if step != 0 {
+			if step < c.tick {
+				return false
+			}
+			c.moved = c.last
+		}
+		c.last, c.value = t, f
+		c.samples++
+		return true
 	}
 	n, ok := v.Uint64()
 	if !ok {
@@ -264,7 +298,7 @@ func (c *counter) push(t acquire.Instant, v acquire.Value, q acquire.Quality) bo
 		}
 	}
 	step := n - c.count
-	if n < c.count || n >= c.ceiling || step > c.widest || float64(int64(step-c.grain)) > float64(int64(dt))*c.rate {
+	if n < c.count || n >= c.whole.ceiling || step > c.whole.widest || float64(int64(step-c.whole.grain)) > float64(int64(dt))*c.rate {
 		return false
 	}
 	if step != 0 {
