@@ -121,6 +121,7 @@ type caller struct {
 	unit   byte
 	framer framer
 	expect int // byte count of the answer to the request under way, -1 if not known
+	answer [maxFrame]byte
 	counts counts
 
 	retries int           // how often a request is repeated
@@ -287,7 +288,8 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 		return nil, midpoint(now, now), err
 	}
 	if l.framing.identified() {
-		return l.ask(ctx, c, request, timeout, c.retries)
+		answer, at, err = l.ask(ctx, c, request, timeout, c.retries)
+		return c.keep(l, answer), at, err
 	}
 	if err := l.resync(ctx, c, timeout); err != nil {
 		now = l.now()
@@ -302,7 +304,16 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 		d.latest = time.Now()
 	}
 	l.bus.setDoubt(l, c.unit, d)
-	return answer, at, err
+	return c.keep(l, answer), at, err
+}
+
+// keep returns the answer in memory of c: that of the link belongs to whoever has
+// the turn next.
+func (c *caller) keep(l *link, answer []byte) []byte {
+	if answer == nil || !l.bus.shared {
+		return answer
+	}
+	return c.answer[:copy(c.answer[:], answer)]
 }
 
 // ask sends a request and waits for its answer. If none comes for longer than the

@@ -79,3 +79,24 @@ func FuzzLink(f *testing.F) {
 		assert.EqualValues(t, bus.transactions.Load(), who.counts.requests)
 	})
 }
+
+// An answer stays what it is while others use the link.
+func TestAnswersOfASharedLinkAreKept(t *testing.T) {
+	bus := newBus(BusConfig{Dial: func(context.Context) (net.Conn, error) { return nil, nil }, Now: time.Now}, true)
+	bus.transactions.Store(0)
+	var recorded []byte
+	for id := range uint16(20) {
+		recorded = binary.BigEndian.AppendUint16(recorded, id+1)
+		recorded = append(recorded, 0, 0, 0, 5, 1, 3, 2, 0, byte(id))
+	}
+	l := newLink(bus, &tape{recorded: recorded, portion: 11})
+	one, two := &caller{unit: 1}, &caller{unit: 1}
+	request := make([]byte, 12)
+	for id := byte(0); id < 20; id += 2 {
+		mine, _, err := l.exchange(t.Context(), one, request, time.Second)
+		require.NoError(t, err)
+		_, _, err = l.exchange(t.Context(), two, request, time.Second)
+		require.NoError(t, err)
+		require.Equal(t, id, mine[10])
+	}
+}
