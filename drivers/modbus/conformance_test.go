@@ -30,6 +30,23 @@ func TestConformance(t *testing.T) {
 	t.Run("timeout longer than interval", func(t *testing.T) {
 		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, Timeout: 1500 * time.Millisecond}))
 	})
+	t.Run("window", func(t *testing.T) {
+		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, Window: 4}))
+	})
+	t.Run("datagrams", func(t *testing.T) {
+		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, UDP: true}))
+	})
+	t.Run("RTU", func(t *testing.T) {
+		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, Framing: modbus.RTU}))
+	})
+	t.Run("ASCII", func(t *testing.T) {
+		acquiretest.TestSource(t, conforming(modbus.Config{MaxGap: -1, Framing: modbus.ASCII}))
+	})
+	for _, f := range []modbus.Framing{modbus.MBAP, modbus.RTU} {
+		t.Run("shared bus "+f.String(), func(t *testing.T) {
+			acquiretest.TestSource(t, onSharedBus(modbus.Config{MaxGap: -1, Framing: f}))
+		})
+	}
 }
 
 // TestContextPerCall gives each Next a context of its own, ended right after, as
@@ -88,10 +105,17 @@ func (d *clockwork) refuse(addresses ...uint16) {
 }
 
 // conforming returns subjects that read five points of a clockwork.
-func conforming(cfg modbus.Config) acquiretest.NewSubject {
+func conforming(cfg modbus.Config) acquiretest.NewSubject { return subject(cfg, false) }
+
+// onSharedBus is the same for a source on a Bus.
+func onSharedBus(cfg modbus.Config) acquiretest.NewSubject { return subject(cfg, true) }
+
+func subject(cfg modbus.Config, shared bool) acquiretest.NewSubject {
 	return func(t *testing.T) *acquiretest.Subject {
 		device := &clockwork{}
-		server, err := modbustest.New(modbustest.Config{Units: map[byte]modbustest.Device{1: device}})
+		server, err := modbustest.New(modbustest.Config{
+			Framing: modbustest.Framing(cfg.Framing), Units: map[byte]modbustest.Device{1: device},
+		})
 		require.NoError(t, err)
 		t.Cleanup(func() { server.Close() })
 
@@ -117,6 +141,9 @@ func conforming(cfg modbus.Config) acquiretest.NewSubject {
 			if refusing {
 				return nil, errors.New("connection refused")
 			}
+			if cfg.UDP {
+				return pipe(server)(t.Context())
+			}
 			near, far := net.Pipe()
 			go server.ServeConn(far)
 			return near, nil
@@ -128,6 +155,12 @@ func conforming(cfg modbus.Config) acquiretest.NewSubject {
 		}
 		for _, a := range []uint16{0, 10, 20, 30, 40} {
 			cfg.Points = append(cfg.Points, modbus.Point{Name: fmt.Sprint(a), At: modbus.Holding(a), Type: modbus.Uint16})
+		}
+		framing := cfg.Framing
+		if shared {
+			cfg.Bus, err = modbus.NewBus(modbus.BusConfig{Framing: cfg.Framing, Dial: cfg.Dial, Now: cfg.Now})
+			require.NoError(t, err)
+			cfg.Framing, cfg.Dial, cfg.Now = modbus.MBAP, nil, nil
 		}
 		source, err := modbus.NewSource(cfg)
 		require.NoError(t, err)
@@ -146,12 +179,18 @@ func conforming(cfg modbus.Config) acquiretest.NewSubject {
 				return modbus.IllegalDataAddress.Quality()
 			},
 			Silence: func() { server.SetFault(modbustest.Drop()) },
-			Late:    func(d time.Duration) { server.SetFault(modbustest.Late(d)) },
+			Late: func(d time.Duration) {
+				if framing != modbus.MBAP { // a line keeps the order
+					server.SetFault(modbustest.Delay(d))
+					return
+				}
+				server.SetFault(modbustest.Late(d))
+			},
 			Disconnect: func() {
 				locked(func() { refusing = true })
 				server.Disconnect()
 			},
-			Flood: func() { server.SetFault(flood(cfg.Timeout)) },
+			Flood: func() { server.SetFault(flood(framing, cfg.Timeout)) },
 			Restore: func() {
 				locked(func() { refusing = false })
 				device.refuse()
@@ -164,13 +203,18 @@ func conforming(cfg modbus.Config) acquiretest.NewSubject {
 
 // flood sends 8 KiB each millisecond until the request has timed out: by turns
 // well-formed answers that nobody asked for, a length beyond the limit, and text.
-func flood(timeout time.Duration) modbustest.Fault {
+func flood(f modbus.Framing, timeout time.Duration) modbustest.Fault {
 	const portion = 8 << 10
 	foreign := []byte{0, 0, 0, 0, 0, 5, 1, 3, 2, 0x12, 0x34}
 	pieces := slices.Repeat([]int{portion}, int(timeout/time.Millisecond))
 	return func(x *modbustest.Exchange) {
 		switch x.N % 3 {
 		case 0:
+			if f != modbus.MBAP { // of another unit
+				x.Wire = func([]byte) []byte { return slices.Repeat(onLine(f, []byte{2, 3, 2, 0x12, 0x34}), 1<<16) }
+				x.Pieces, x.Pause = pieces, time.Millisecond
+				return
+			}
 			binary.BigEndian.PutUint16(foreign, x.Request.Transaction^1<<15) // far from those in use
 			x.Reply = slices.Repeat(foreign, len(pieces)*portion/len(foreign))
 			x.Pieces, x.Pause = pieces, time.Millisecond

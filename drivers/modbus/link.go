@@ -435,12 +435,20 @@ func (l *link) busy(d time.Duration) {
 // frames that do not, or that began before it was sent. When nothing has come until
 // soft, the error is errAgain; what has begun to come is given until deadline.
 func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, deadline time.Time) (answer []byte, try int, err error) {
+	var spoilt error // what a datagram was no frame for
 	for foreign := 0; ; {
 		frame, early, err := l.next()
 		switch {
 		case err != nil:
 			c.counts.malformed++
-			return nil, 0, l.garbled(err)
+			if err = l.garbled(err); !l.packets {
+				return nil, 0, err
+			}
+			if foreign++; foreign >= maxForeign {
+				return nil, 0, l.fail(err)
+			}
+			spoilt = err
+			continue
 		case frame != nil:
 			if l.trace.Received != nil {
 				l.trace.Received(frame)
@@ -463,7 +471,11 @@ func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, dea
 			err = l.armed(ctx, c, deadline)
 		}
 		if err != nil {
-			return nil, 0, l.silence(ctx, c, err)
+			err = l.silence(ctx, c, err)
+			if spoilt != nil && err == ErrTimeout {
+				err = fmt.Errorf("%w: %w", err, spoilt)
+			}
+			return nil, 0, err
 		}
 	}
 }

@@ -28,8 +28,7 @@ type window struct {
 	flights [MaxWindow]flight
 	under   int // flights[:under] are under way
 	out     [MaxWindow * 12]byte
-	before  time.Time // when the answer before came, by the clock for stamps
-	heard   time.Time // the same by the system's; zero = none in this turn
+	heard   time.Time // when the latest answer came; zero = none in this turn
 
 	rest     []*query // to be asked for one by one
 	answered bool     // anything was, in this poll
@@ -71,7 +70,11 @@ func (s *stream) turnWindow(ctx context.Context, b *acquire.Batch, due []*query,
 		switch {
 		case err != nil:
 			c.counts.malformed++
-			l.fail(err)
+			err = l.garbled(err) // which breaks the link, unless it is a datagram
+			if foreign++; foreign >= maxForeign {
+				l.fail(err)
+			}
+			err = nil
 		case frame == nil:
 			if turn > 0 || l.waiting.Load() == 0 {
 				before := w.under
@@ -150,12 +153,8 @@ func (w *window) read(ctx context.Context, s *stream, last bool) error {
 func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight, frame []byte) bool {
 	s.silent, s.proven = 0, true
 	q, received := f.query, s.link.now()
-	from := f.sent
-	if w.before.After(from) {
-		from = w.before // a device that serves one at a time began then
-	}
-	w.before, w.heard = received, time.Now()
-	at := midpoint(from, received)
+	w.heard = time.Now()
+	at := midpoint(f.sent, received)
 	binary.BigEndian.PutUint16(q.request, f.transaction)
 	data, err := s.src.framer.data(q.block, q.request, frame)
 	if err == nil {
