@@ -81,8 +81,10 @@ type ReorderCounts struct {
 //
 // A sample of bad quality at the time of one with a value is no correction but
 // says that the value was lost then: both go on, the value first. The flag
-// TimeBackwards is taken from what is in order now; the flags Overflow and
-// Discontinuity of a sample that is dropped go on with the next.
+// TimeBackwards is taken from what is in order now. Where a sample is dropped its
+// flag Overflow goes on with the next, and so does Discontinuity unless that was
+// told already, is older than what went on, or came with a value that a correction
+// took back.
 //
 // A Reorder belongs to one goroutine at a time. All memory that waiting needs is
 // allocated by NewReorder; the zero Reorder passes everything.
@@ -285,7 +287,7 @@ func (r *Reorder) take(i int, s *acquire.Sample) {
 	l := &r.lanes[i]
 	if s.Time <= l.gone.Time && sequence(s, &l.gone) == 0 && agree(s, &l.gone) {
 		r.counts.Duplicates++
-		l.pending |= s.Quality & acquire.Quality(0).With(outlives)
+		l.pending |= s.Quality &^ l.gone.Quality & acquire.Quality(0).With(outlives)
 		return
 	}
 	if s.Time < l.floor || s.Time == l.gone.Time && sequence(s, &l.gone) <= 0 {
@@ -350,7 +352,11 @@ func (r *Reorder) late(l *lane, s *acquire.Sample) {
 		*q = q.With(acquire.TimeBackwards)
 		return
 	}
-	l.pending |= s.Quality & acquire.Quality(0).With(outlives)
+	flags := acquire.Overflow
+	if s.Time > l.gone.Time || s.Quality.Has(acquire.TimeBackwards) {
+		flags = outlives // a register that started anew before l.gone did so in time
+	}
+	l.pending |= s.Quality & acquire.Quality(0).With(flags)
 }
 
 // release hands on the oldest sample that waits in lane i.

@@ -139,13 +139,42 @@ func TestReorderFlags(t *testing.T) {
 	add(note{3, 30}, 0)
 	add(note{2.5, 25}, acquire.TimeBackwards) // in order again
 	add(note{3, 30}, acquire.Overflow)        // a duplicate that tells of a loss
-	add(note{0, 1}, acquire.Discontinuity)    // too late
+	add(note{0, 1}, acquire.Discontinuity)    // too late: what went on began after it
 	add(note{9, 90}, 0)
 	got := r.Observe(&b).Samples
 	require.Equal(t, []note{{1, 10}, {2.5, 25}, {3, 30}}, notes(got))
 	require.Equal(t, acquire.Good, got[0].Quality)
-	require.Equal(t, acquire.Good.With(acquire.Discontinuity), got[1].Quality)
+	require.Equal(t, acquire.Good, got[1].Quality)
 	require.Equal(t, acquire.Good.With(acquire.Overflow), got[2].Quality)
+
+	b.Reset()
+	b.Watermark, b.Points = reorderStart+20e9, []acquire.PointID{1}
+	r.Observe(&b)
+	b.Reset()
+	add(note{15, 1}, acquire.Discontinuity) // too late, and news
+	add(note{21, 2}, 0)
+	add(note{23, 4}, 0)
+	got = r.Observe(&b).Samples
+	require.Equal(t, []note{{21, 2}}, notes(got))
+	require.Equal(t, acquire.Good.With(acquire.Discontinuity), got[0].Quality)
+}
+
+// A device that sends its reading of a restart twice has restarted once, as a
+// Router sees it without the stage.
+func TestReorderOfOneRestart(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Import: "m/EI", MaxGap: time.Hour, Registers: aggregate.Registers{OnReset: aggregate.CreditNew}})
+	r, err := aggregate.NewReorder(aggregate.ReorderConfig{Points: b.all, Lateness: time.Second})
+	require.NoError(t, err)
+	for _, n := range []note{{0, 100}, {10, 3}, {20, 5}, {10, 3}, {10, 3}, {30, 6}, {40, 7}} {
+		s := acquire.Sample{Time: b.at(n.s), Point: b.all[imported], Value: acquire.Float64(n.v), Quality: acquire.Good}
+		if n.s == 10 {
+			s.Quality = s.Quality.With(acquire.Discontinuity)
+		}
+		b.router.Observe(r.Observe(&acquire.Batch{Samples: []acquire.Sample{s, s}}))
+	}
+	b.router.Observe(r.Flush())
+	require.Equal(t, aggregate.WattHours(7000), b.totals().Registers.Import)
+	require.EqualValues(t, 1, b.totals().Counts.Resets)
 }
 
 func TestReorderPasses(t *testing.T) {

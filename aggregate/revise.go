@@ -73,7 +73,7 @@ type revised struct {
 
 	log   []acquire.Sample // what base has not taken, in order of time, from head on
 	head  int
-	swaps []Swap          // the same of changes
+	swaps []revisedSwap   // the same of changes
 	floor acquire.Instant // base has taken all before it
 	told  []Interval      // handed out, and not closed in base
 
@@ -81,6 +81,12 @@ type revised struct {
 	counts RevisionCounts
 	list   []Interval // of the Router that works
 	batch  acquire.Batch
+}
+
+// revisedSwap is a change that base has not taken.
+type revisedSwap struct {
+	Swap
+	sampled bool // samples at its time are of what was before
 }
 
 // NewReviser returns a Reviser for meters whose points are in c. It allocates all
@@ -173,7 +179,7 @@ func (r *Reviser) Tick(dst []Interval, watermark acquire.Instant) []Interval {
 }
 
 // Swap is Router.Swap. The time of the change must still be after all samples of
-// its point.
+// its point, and among the intervals that are kept.
 func (r *Reviser) Swap(dst []Interval, s Swap) ([]Interval, error) {
 	from := len(dst)
 	meters := r.feeds(s.Point)
@@ -183,17 +189,28 @@ func (r *Reviser) Swap(dst []Interval, s Swap) ([]Interval, error) {
 	var faults []error
 	for _, m := range meters {
 		v := &r.meters[m]
+		if _, err := v.live.planSwaps(&s); err != nil {
+			faults = append(faults, err)
+		} else if s.At < v.floor {
+			faults = append(faults, fmt.Errorf("aggregate: swap: time %v is before %v, from which on %s is kept", s.At.Time(), v.floor.Time(), v.live.meters[0].name))
+		}
+	}
+	if len(faults) != 0 {
+		return dst, errors.Join(faults...)
+	}
+	for _, m := range meters {
+		v := &r.meters[m]
+		sampled := v.live.channel(v.live.routes[s.Point]).last == s.At
 		list, err := v.live.Swap(v.list[:0], s)
 		if err != nil {
-			faults = append(faults, err)
-			continue
+			return dst, err
 		}
 		v.opened(s.At)
-		v.swaps = append(v.swaps, s)
-		slices.SortStableFunc(v.swaps, func(a, b Swap) int { return cmp.Compare(a.At, b.At) })
+		v.swaps = append(v.swaps, revisedSwap{s, sampled})
+		slices.SortStableFunc(v.swaps, func(a, b revisedSwap) int { return cmp.Compare(a.At, b.At) })
 		dst = v.hand(dst, list)
 	}
-	return r.finish(dst, from), errors.Join(faults...)
+	return r.finish(dst, from), nil
 }
 
 // Flush closes all intervals that hold data, as Router.Flush does. Samples that
@@ -414,10 +431,9 @@ func (v *revised) passAll(dst []Interval, r *Router, t acquire.Instant, until *[
 	return v.hand(dst, r.finish())
 }
 
-// feed gives samples and changes to a Router, in order of time. Of one time the
-// samples come first: they are of what was before. Where a block ends a watermark
-// says so, lest a channel that falls behind hold up the others.
-func (v *revised) feed(dst []Interval, r *Router, samples []acquire.Sample, swaps []Swap, until *[slots]acquire.Instant) []Interval {
+// feed gives samples and changes to a Router, in order of time. Where a block ends a
+// watermark says so, lest a channel that falls behind hold up the others.
+func (v *revised) feed(dst []Interval, r *Router, samples []acquire.Sample, swaps []revisedSwap, until *[slots]acquire.Instant) []Interval {
 	own, m := v.batch.Samples, &r.meters[0]
 	v.batch.Received = 0
 	for len(samples)+len(swaps) > 0 {
@@ -425,7 +441,14 @@ func (v *revised) feed(dst []Interval, r *Router, samples []acquire.Sample, swap
 		if len(samples) > 0 {
 			end = m.endOf(samples[0].Time)
 		}
-		for n < len(samples) && samples[n].Time < end && (len(swaps) == 0 || samples[n].Time <= swaps[0].At) {
+		if len(swaps) > 0 {
+			change := swaps[0].At
+			if swaps[0].sampled {
+				change++
+			}
+			end = min(end, change)
+		}
+		for n < len(samples) && samples[n].Time < end {
 			n++
 		}
 		if n > 0 {
@@ -435,10 +458,11 @@ func (v *revised) feed(dst []Interval, r *Router, samples []acquire.Sample, swap
 			samples = samples[n:]
 			continue
 		}
-		list, err := r.Swap(v.list[:0], swaps[0])
+		list, err := r.Swap(v.list[:0], swaps[0].Swap)
 		if err != nil { // a reading that came since is at odds with the final one
-			unknown := swaps[0]
+			unknown := swaps[0].Swap
 			unknown.Final = acquire.Value{}
+			m.counts.BadReadings++
 			list, _ = r.Swap(v.list[:0], unknown)
 		}
 		dst = v.hand(dst, list)
@@ -463,8 +487,12 @@ func (v *revised) advance(dst []Interval, until acquire.Instant) []Interval {
 	v.head, v.floor = n, until
 	v.swaps = append(v.swaps[:0], v.swaps[k:]...)
 	dst = v.passAll(dst, v.base, until, &sure)
+	past := v.base.meters[0].start()
+	if silence := v.base.meters[0].silence; silence != 0 {
+		past = silence // which base will still tell as one
+	}
 	final := 0
-	for final < len(v.told) && v.told[final].End <= v.base.meters[0].start() {
+	for final < len(v.told) && v.told[final].End <= past {
 		final++
 	}
 	v.told = slices.Delete(v.told, 0, final)

@@ -145,9 +145,69 @@ func TestReviseSwap(t *testing.T) {
 	require.EqualError(t, err, "aggregate: swap: point 9 feeds no meter")
 }
 
+// A reading of the new meter at the very time of the change stays one when a late
+// reading of the old meter comes, and one of the old meter does too.
+func TestReviseSwapAtASample(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		r := newReviser(t, aggregate.Revisions{}, aggregate.Metering{Import: "EI", MaxGap: 5 * time.Minute, Demand: aggregate.Block(time.Minute)})
+		revise(r, at(2, 0, 100))
+		change := aggregate.Swap{Point: 2, At: second(60), Final: acquire.Float64(103)}
+		if before {
+			revise(r, at(2, 60, 103))
+			change.Initial = acquire.Float64(7)
+		}
+		_, err := r.Swap(nil, change)
+		require.NoError(t, err)
+		if !before {
+			revise(r, at(2, 60, 7))
+		}
+		revise(r, at(2, 120, 9))
+		for _, late := range []acquire.Sample{at(2, 30, 101), at(2, 90, 8)} {
+			revise(r, late)
+			totals, _ := r.Totals("m")
+			require.Equal(t, aggregate.WattHours(5000), totals.Registers.Import)
+			require.Zero(t, totals.Counts.BadReadings+totals.Counts.Resets+totals.Counts.Late)
+		}
+	}
+}
+
+// A final reading that a late one is at odds with is a bad reading.
+func TestReviseSwapAtOdds(t *testing.T) {
+	r := newReviser(t, aggregate.Revisions{}, aggregate.Metering{Import: "EI", MaxGap: 5 * time.Minute, Demand: aggregate.Block(time.Minute)})
+	revise(r, at(2, 0, 100))
+	_, err := r.Swap(nil, aggregate.Swap{Point: 2, At: second(60), Final: acquire.Float64(103), Initial: acquire.Float64(7)})
+	require.NoError(t, err)
+	revise(r, at(2, 120, 9))
+	revise(r, at(2, 30, 105))
+	totals, _ := r.Totals("m")
+	require.Equal(t, aggregate.WattHours(7000), totals.Registers.Import)
+	require.EqualValues(t, 1, totals.Counts.BadReadings)
+}
+
+// A change older than what is kept would be forgotten by the next late sample: it is
+// refused, by all meters of the point or none.
+func TestReviseSwapBeforeWhatIsKept(t *testing.T) {
+	r := newReviser(t, aggregate.Revisions{Samples: 8}, aggregate.Metering{Power: "P", Import: "EI", MaxGap: 5 * time.Minute, Demand: aggregate.Block(time.Minute)})
+	revise(r, at(2, 0, 100))
+	for s := 0.0; s <= 200; s += 10 {
+		revise(r, at(1, s, 60))
+	}
+	change := aggregate.Swap{Point: 2, At: second(30), Final: acquire.Float64(101), Initial: acquire.Float64(7)}
+	_, err := r.Swap(nil, change)
+	require.ErrorContains(t, err, "aggregate: swap: time 2026-11-20 08:00:30 +0000 UTC is before 2026-11-20 08:02:")
+	change.At = second(200)
+	_, err = r.Swap(nil, change)
+	require.NoError(t, err)
+	revise(r, at(1, 195, 60))
+	revise(r, at(2, 230, 9))
+	totals, _ := r.Totals("m")
+	require.Equal(t, aggregate.WattHours(3000), totals.Registers.Import)
+	require.EqualValues(t, 1, totals.Counts.Swaps)
+}
+
 // However late samples come, in the end the intervals are those of a Router that
 // got them in order.
-func checkRevise(t *testing.T, data []byte) {
+func checkRevise(t *testing.T, data []byte, keep aggregate.Revisions, places int) {
 	s, catalog := write(&dice{data})
 	var samples []acquire.Sample
 	for _, e := range s.events {
@@ -185,12 +245,12 @@ func checkRevise(t *testing.T, data []byte) {
 	}
 	require.False(t, more)
 
-	r, err := aggregate.NewReviser(catalog, aggregate.Revisions{Intervals: 10000, Samples: 1000}, s.metering)
+	r, err := aggregate.NewReviser(catalog, keep, s.metering)
 	require.NoError(t, err)
 	random := rand.New(rand.NewPCG(uint64(len(data)), uint64(data[0])))
 	rest := slices.Clone(samples)
-	for i := range rest[1:] { // each up to 8 places late
-		if j := i + 1 + random.IntN(8); random.IntN(4) == 0 && j < len(rest) {
+	for i := range rest[1:] { // some late by so many places
+		if j := i + 1 + random.IntN(places); random.IntN(4) == 0 && j < len(rest) {
 			late := rest[i+1]
 			copy(rest[i+1:j], rest[i+2:j+1])
 			rest[j] = late
@@ -226,23 +286,56 @@ func checkRevise(t *testing.T, data []byte) {
 		iv.Revision, iv.Flags = 0, iv.Flags&^aggregate.Revised
 		got[start] = iv
 	}
+	totals, _ := r.Totals("m")
+	counts, _ := r.Counts("m")
+	checkSums(t, got, totals)
+	if totals.Counts.Late > 0 || counts.Shortened > 0 { // not all could be put in order
+		return
+	}
 	require.Equal(t, len(want), len(got))
 	for start, iv := range want {
 		require.Equal(t, iv, got[start])
 	}
-	a, _ := ordered.Totals("m")
-	b, _ := r.Totals("m")
-	require.Equal(t, a, b)
+	inOrder, _ := ordered.Totals("m")
+	require.Equal(t, inOrder, totals)
 }
+
+// checkSums requires that intervals add up to totals.
+func checkSums(t *testing.T, list map[acquire.Instant]aggregate.Interval, totals aggregate.Totals) {
+	t.Helper()
+	var power, registers aggregate.Account
+	var reactivePower, reactiveRegisters aggregate.ReactiveAccount
+	sum := func(a *aggregate.Account, b aggregate.Account) {
+		a.Import, a.Export = a.Import.Add(b.Import), a.Export.Add(b.Export)
+	}
+	sumReactive := func(a *aggregate.ReactiveAccount, b aggregate.ReactiveAccount) {
+		a.Import, a.Export = a.Import.Add(b.Import), a.Export.Add(b.Export)
+	}
+	for _, iv := range list {
+		sum(&power, iv.Power)
+		sum(&registers, iv.Registers)
+		sumReactive(&reactivePower, iv.ReactivePower)
+		sumReactive(&reactiveRegisters, iv.ReactiveRegisters)
+	}
+	power.Coverage, registers.Coverage = totals.Power.Coverage, totals.Registers.Coverage
+	reactivePower.Coverage, reactiveRegisters.Coverage = totals.ReactivePower.Coverage, totals.ReactiveRegisters.Coverage
+	require.Equal(t, totals.Power, power)
+	require.Equal(t, totals.Registers, registers)
+	require.Equal(t, totals.ReactivePower, reactivePower)
+	require.Equal(t, totals.ReactiveRegisters, reactiveRegisters)
+}
+
+// Enough, and few enough that something becomes too old.
+var keeps = [...]aggregate.Revisions{{Intervals: 10000, Samples: 1000}, {Intervals: 4, Samples: 1000}, {Intervals: 100, Samples: 16}}
 
 func TestReviseIsInOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(6, 6))
-	for range 300 {
+	for i := range 300 {
 		data := make([]byte, 50+random.IntN(1200))
 		for i := range data {
 			data[i] = byte(random.Uint32())
 		}
-		checkRevise(t, data)
+		checkRevise(t, data, keeps[i%len(keeps)], 1+i%9)
 	}
 }
 
@@ -257,7 +350,9 @@ func FuzzReviser(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if 0 < len(data) && len(data) < 2000 {
-			checkRevise(t, data)
+			for _, keep := range keeps {
+				checkRevise(t, data, keep, 8)
+			}
 		}
 	})
 }

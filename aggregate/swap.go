@@ -63,8 +63,8 @@ type Swap struct {
 	Point acquire.PointID // of the register, or of power where Multiplier changes
 	At    acquire.Instant // when; not before the last sample of Point
 	// Final is the last reading of the register before, in the unit of the point,
-	// which is believed as it is; none = not known: what it counted since the last
-	// reading is then not known either and stays out.
+	// which is believed at once if it can follow from the last one; none = not known:
+	// what it counted since the last reading is then not known either and stays out.
 	Final acquire.Value
 	// Initial is the first reading of the register after; none = the next sample.
 	Initial acquire.Value
@@ -81,9 +81,36 @@ type Swap struct {
 //
 // The error joins all that keeps s from being taken, and nothing has changed then:
 // a point that feeds no meter, a time before the last sample or of a closed
-// interval, readings that the registers cannot show, or a final reading below the
-// last one without a modulus to pass.
+// interval, readings that the registers cannot show, or a final reading that cannot
+// follow from the last one: below it without a rollover that Registers allow, or
+// beyond MaxPower.
 func (r *Router) Swap(dst []Interval, s Swap) ([]Interval, error) {
+	plans, err := r.planSwaps(&s)
+	if err != nil {
+		return dst, err
+	}
+	r.out, r.base = dst, len(dst)
+	for i := range plans {
+		p := &plans[i]
+		m := &r.meters[r.channel(p.ref).meter]
+		if !m.open {
+			r.begin(m, s.At)
+		}
+		if p.ref > 0 {
+			r.gauges[p.ref-1].swap(m, s.At, p.conversion)
+			r.conversions[p.ref-1], r.gaugeOrigins[p.ref-1] = p.conversion, p.origin
+		} else {
+			r.counters[-p.ref-1].swap(m, s.At, p)
+			r.counterOrigins[-p.ref-1] = p.origin
+		}
+		r.settle(m)
+	}
+	return r.finish(), nil
+}
+
+// planSwaps makes s ready for all channels that its point feeds. The error joins
+// every fault.
+func (r *Router) planSwaps(s *Swap) ([]swapped, error) {
 	var refs []ref
 	if s.Point < acquire.PointID(len(r.routes)) {
 		at := r.routes[s.Point]
@@ -118,33 +145,16 @@ func (r *Router) Swap(dst []Interval, s Swap) ([]Interval, error) {
 		if len(faults) != 0 {
 			break
 		}
-		if err := r.planSwap(&plans[i], ref, &s); err != nil {
+		if err := r.planSwap(&plans[i], ref, s); err != nil {
 			fault(err)
 		}
 	}
-	if len(faults) != 0 {
-		return dst, errors.Join(faults...)
-	}
-	r.out, r.base = dst, len(dst)
-	for i, ref := range refs {
-		m := &r.meters[r.channel(ref).meter]
-		if !m.open {
-			r.begin(m, s.At)
-		}
-		if ref > 0 {
-			r.gauges[ref-1].swap(m, s.At, plans[i].conversion)
-			r.conversions[ref-1], r.gaugeOrigins[ref-1] = plans[i].conversion, plans[i].origin
-		} else {
-			r.counters[-ref-1].swap(m, s.At, &plans[i])
-			r.counterOrigins[-ref-1] = plans[i].origin
-		}
-		r.settle(m)
-	}
-	return r.finish(), nil
+	return plans, errors.Join(faults...)
 }
 
 // swapped is a Swap made ready for one channel.
 type swapped struct {
+	ref ref
 	origin
 	conversion conversion
 	counter    counter // as it starts, with the new policies
@@ -156,6 +166,7 @@ type swapped struct {
 
 // planSwap checks s for one channel.
 func (r *Router) planSwap(p *swapped, ref ref, s *Swap) error {
+	p.ref = ref
 	c := r.channel(ref)
 	if s.At < c.last || s.At < c.done {
 		return fmt.Errorf("time %v is before %v, up to which %s is accounted for", s.At.Time(), max(c.last, c.done).Time(), r.meters[c.meter].name)
@@ -197,8 +208,15 @@ func (p *swapped) readings(old *counter, s *Swap) error {
 		if p.final, ok = old.conversion.number(s.Final); !ok || !old.counts(p.final) {
 			return fmt.Errorf("final reading %v is none", s.Final)
 		}
-		if old.held != unknown && p.final.cmp(old.base) < 0 && old.modulus.isZero() {
-			return fmt.Errorf("final reading %v is below the last one", s.Final)
+		if old.held != unknown {
+			_, rollover, b := old.step(old.base, old.at, old.moved, p.final, s.At)
+			switch {
+			case b != refuted:
+			case rollover || p.final.cmp(old.base) < 0:
+				return fmt.Errorf("final reading %v is below the last one", s.Final)
+			case old.maxPower != 0:
+				return fmt.Errorf("final reading %v is more than the maximum power allows since the last one", s.Final)
+			}
 		}
 	}
 	if p.hasInitial = !s.Initial.IsNone(); p.hasInitial {

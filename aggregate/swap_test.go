@@ -127,6 +127,30 @@ func TestSwapRefusesWhatCannotBe(t *testing.T) {
 	require.ErrorContains(t, err, "aggregate: a: multiplier 5/0 is no ratio above 0")
 }
 
+// A final reading that was mistyped is no energy.
+func TestSwapRefusesAFinalReadingThatCannotFollow(t *testing.T) {
+	for want, test := range map[string]struct {
+		registers aggregate.Registers
+		final     float64
+	}{
+		"aggregate: swap: final reading 318 is below the last one":                                     {aggregate.Registers{Modulus: 1e6}, 318},
+		"aggregate: swap: final reading 319 is below the last one":                                     {aggregate.Registers{Modulus: 1e6, MaxPower: 1e6}, 319},
+		"aggregate: swap: final reading 5100 is more than the maximum power allows since the last one": {aggregate.Registers{Modulus: 1e6, MaxPower: 1e6}, 5100},
+		"": {aggregate.Registers{Modulus: 1e6, MaxPower: 1e6}, 510},
+	} {
+		b := newBench(t, aggregate.Metering{Import: "m/EI", Registers: test.registers})
+		b.push(imported, 0, 500)
+		_, err := b.router.Swap(nil, aggregate.Swap{Point: b.all[imported], At: b.at(60), Final: acquire.Float64(test.final)})
+		if want == "" {
+			require.NoError(t, err)
+			require.Equal(t, 10.0, b.totals().Registers.Import.KilowattHours())
+			continue
+		}
+		require.EqualError(t, err, want)
+		require.True(t, b.totals().Registers.Import.IsZero())
+	}
+}
+
 // However often meters and transformers change, and wherever readings fall, the
 // intervals add up to what each of the meters counted, times its multiplier.
 func TestSwapAddsUp(t *testing.T) {
