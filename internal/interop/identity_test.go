@@ -24,8 +24,10 @@ func TestServersAreIdentified(t *testing.T) {
 		Model: "M1", Name: "Pump house",
 		Details: []acquire.Detail{{Name: "product name", Text: "Line meter"}, {Name: "object 128", Text: "private"}},
 	}
+	t.Parallel()
 	for _, peer := range peers {
 		t.Run(peer.over.name+" "+peer.name, func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			said := newTap(peer.over.framing)

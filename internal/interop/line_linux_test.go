@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -56,6 +57,20 @@ func (l *line) port() modbus.Serial {
 	ioctl(int(l.end.Fd()), syscall.TIOCNXCL, nil)
 	return modbus.Serial{Port: l.master, Baud: 115200, Parity: modbus.NoParity}
 }
+
+// far opens the device's end, for a server in the test's own process.
+func (l *line) far(t *testing.T) net.Conn {
+	t.Helper()
+	f, err := os.OpenFile(l.device, os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	return device{f}
+}
+
+// device makes a net.Conn of an open terminal.
+type device struct{ *os.File }
+
+func (device) LocalAddr() net.Addr  { return nil }
+func (device) RemoteAddr() net.Addr { return nil }
 
 // tapped makes a writer of a tap.
 type tapped struct{ *tap }

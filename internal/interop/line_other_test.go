@@ -3,6 +3,7 @@
 package interop_test
 
 import (
+	"net"
 	"testing"
 
 	"github.com/fieldtap/fieldtap/drivers/modbus"
@@ -16,5 +17,7 @@ func newLine(t *testing.T, _ modbus.Framing) *line {
 	t.Skip("serial lines are laid on Linux only")
 	return nil
 }
+
+func (l *line) far(*testing.T) net.Conn { return nil }
 
 func (l *line) port() modbus.Serial { return modbus.Serial{Port: l.master} }

@@ -43,6 +43,7 @@ func TestSecurity(t *testing.T) {
 	})
 	refused := acquire.Bad.Because(acquire.Configuration).WithNative(uint16(modbus.IllegalFunction))
 
+	t.Parallel()
 	for _, tt := range []struct {
 		name        string
 		over        transport
@@ -67,6 +68,7 @@ func TestSecurity(t *testing.T) {
 		{"and the client would take that", overTLS11, ours.server(t), nil, lax, 0, "EOF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			arguments := append([]string{ours.serve(t, tt.certificate)}, tt.role...)
 			server := pymodbus.startOver(t, tt.over, content, arguments...)
 			cfg := server.config(unit, point)

@@ -48,14 +48,29 @@ func everyReading(table func(uint16) modbus.Address, first uint16, backwards boo
 	return all
 }
 
-// everyBit lays out n bits that repeat with no period of a byte or a word.
-func everyBit(table func(uint16) modbus.Address, n int, seed uint32) []expectation {
-	all := make([]expectation, n)
-	for i := range all {
-		seed = seed*1664525 + 1013904223
-		bit := uint16(seed >> 31)
-		p := modbus.Point{Name: fmt.Sprintf("bit %d", i), At: table(uint16(i)), Type: modbus.Bool}
-		all[i] = expectation{p, []uint16{bit}, reading{value: acquire.Bool(bit == 1)}}
+// everyBit lays out n bits that repeat with no period of a byte or a word. Those at
+// both ends are points of their own, sixteen at a time in between are a number,
+// whose lowest bit comes first.
+func everyBit(table func(uint16) modbus.Address, n int, seed uint32) (all []expectation) {
+	const single, run = 200, 16
+	for at := 0; at < n; {
+		p := modbus.Point{Name: fmt.Sprintf("bit %d", at), At: table(uint16(at)), Type: modbus.Bool}
+		if at >= single && n-at > single {
+			p.Type, p.Length = modbus.Uint16, run
+		}
+		var bits []uint16
+		number := uint64(0)
+		for i := range max(1, p.Length) {
+			seed = seed*1664525 + 1013904223
+			bits = append(bits, uint16(seed>>31))
+			number |= uint64(seed>>31) << i
+		}
+		value := acquire.Uint64(number)
+		if p.Type == modbus.Bool {
+			value = acquire.Bool(number == 1)
+		}
+		all = append(all, expectation{p, bits, reading{value: value}})
+		at += len(bits)
 	}
 	return all
 }
@@ -66,10 +81,10 @@ type table struct {
 	want  []expectation
 }
 
-// name is the row of the matrix for e: its type, but for single bits their table.
+// name is the row of the matrix for e: its type, and the table if that is of bits.
 func (t table) name(e expectation) string {
 	if t.table == modbus.Coils || t.table == modbus.DiscreteInputs {
-		return t.table.String()
+		return fmt.Sprintf("%s in %s", e.Type, t.table)
 	}
 	return e.Type.String()
 }
@@ -84,7 +99,7 @@ func (e expectation) met(s sample) bool {
 
 func TestEveryTypeAndOrderReadsBackRight(t *testing.T) {
 	const unit = 17
-	const bits = 2000 + 5 // a full request and one that ends in a byte
+	const bits = 2*2000 + 5 // two full requests and one that ends in a byte
 	tables := []table{
 		{modbus.HoldingRegisters, everyReading(modbus.Holding, 0, false)},
 		{modbus.InputRegisters, everyReading(modbus.Input, 3, true)},
