@@ -33,6 +33,10 @@ const (
 const (
 	bankState byte = 'B' + iota
 	routerState
+	pulseState
+	reconcilerState
+	reorderState
+	reviserState
 )
 
 // codec writes a state or reads one back. Each type lists its fields once, for

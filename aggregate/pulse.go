@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -127,10 +128,12 @@ type PulseMeter struct {
 	modulus    uint64
 	maxPower   uint64 // µW, 0 = not known
 	hold       acquire.Instant
+	identity   uint64 // fingerprint of the configuration
 
 	known bool            // there is a reading, or a pulse
 	at    acquire.Instant // of the last one
 	count uint64          // of the counter then
+	moved acquire.Instant // of the last reading before the counter moved
 
 	edge  acquire.Instant // of the last pulse, or when Read first showed it; 0 = none
 	start acquire.Instant // the same of the one before; 0 = none
@@ -168,6 +171,7 @@ func NewPulseMeter(p Pulses) (*PulseMeter, error) {
 	return &PulseMeter{
 		conversion: conv, parts: conv.parts, modulus: p.Modulus, hold: acquire.Instant(p.Hold),
 		maxPower: uint64(math.Ceil(p.MaxPower * microwattsPerWatt)),
+		identity: fingerprint("pulses", p),
 	}, nil
 }
 
@@ -186,9 +190,9 @@ func (p *PulseMeter) Pulse(t acquire.Instant) bool {
 }
 
 // Read takes the reading n of a pulse counter at t and reports whether it is
-// believed. The rules are those of Registers: a step of more than MaxPower allows,
-// or a drop, is believed when the next reading bears it out, and a lone bad
-// reading counts nothing. A counter that started anew is credited with nothing.
+// believed at once. The rules are those of Registers: what does not surely follow
+// from the reading before is decided by the next, and a lone bad reading counts
+// nothing. A counter that started anew is credited with nothing.
 func (p *PulseMeter) Read(t acquire.Instant, n uint64) bool {
 	if p.late(t) {
 		return false
@@ -198,39 +202,45 @@ func (p *PulseMeter) Read(t acquire.Instant, n uint64) bool {
 		return false
 	}
 	if !p.known {
-		p.known, p.at, p.count = true, t, n
+		p.known, p.at, p.count, p.moved = true, t, n, t
 		return true
 	}
-	steps, rolled, sure := p.follows(p.count, p.at, n, t)
+	steps, rolled, b := p.follows(p.count, p.at, p.moved, n, t)
 	if p.doubtAt != 0 {
-		again, _, onward := p.follows(p.doubt, p.doubtAt, n, t)
+		next, again, onward := p.follows(p.doubt, p.doubtAt, p.doubtAt, n, t)
+		between, over, before := p.follows(p.count, p.at, p.moved, p.doubt, p.doubtAt)
 		switch {
-		case sure || !onward:
+		case onward < sound || b == certain && before == refuted:
 			p.counts.BadReadings++
+		case before != refuted:
+			p.believe(between, over, p.doubt, p.doubtAt)
+			steps, rolled, b = next, again, onward
 		default:
-			if between, over, _ := p.follows(p.count, p.at, p.doubt, p.doubtAt); over && p.maxPower == 0 && between <= p.modulus/2 {
-				p.counts.Rollovers++
-				p.step(between, p.doubtAt)
-			} else {
-				p.counts.Resets++
-				p.Lost()
-			}
-			steps, rolled, sure = again, false, true
+			p.counts.Resets++
+			p.Lost()
+			p.at, p.count, p.moved = p.doubtAt, p.doubt, p.doubtAt
+			steps, rolled, b = next, again, onward
 		}
 		p.doubtAt = 0
 	}
-	if !sure {
+	if b != certain {
 		p.doubt, p.doubtAt = n, t
 		return false
 	}
+	p.believe(steps, rolled, n, t)
+	return true
+}
+
+// believe takes the reading n at t, which is so many pulses on.
+func (p *PulseMeter) believe(steps uint64, rolled bool, n uint64, t acquire.Instant) {
 	if rolled {
 		p.counts.Rollovers++
 	}
-	p.at, p.count = t, n
 	if steps > 0 {
+		p.moved = p.at
 		p.step(steps, t)
 	}
-	return true
+	p.at, p.count = t, n
 }
 
 // Lost says that pulses may have been missed: power is unknown until two more
@@ -293,24 +303,37 @@ func (p *PulseMeter) step(n uint64, t acquire.Instant) {
 }
 
 // follows returns the pulses from one reading to a later one, whether the counter
-// passed its modulus, and whether that is sure.
-func (p *PulseMeter) follows(from uint64, fromAt acquire.Instant, to uint64, at acquire.Instant) (steps uint64, rolled, sure bool) {
+// passed its modulus, and how far that is to be believed. The counter moved last
+// after moved.
+func (p *PulseMeter) follows(from uint64, fromAt, moved acquire.Instant, to uint64, at acquire.Instant) (steps uint64, rolled bool, b belief) {
 	steps = to - from
 	if to < from {
 		if p.modulus == 0 {
-			return 0, false, false
+			return 0, false, refuted
 		}
 		rolled, steps = true, steps+p.modulus
 	}
+	// One more than flows may show, as a pulse may have been due.
+	within := func(d acquire.Instant) bool { return steps <= 1 || p.energy(steps-1).cmp(p.most(d)) <= 0 }
 	switch {
-	case p.maxPower != 0: // one more than flows, as a pulse may have been due
-		sure = steps <= 1 || p.energy(steps-1).cmp(p.most(at-fromAt)) <= 0
-	case p.modulus != 0:
-		sure = !rolled && steps <= p.modulus/2
+	case p.maxPower != 0 && within(at-fromAt):
+		if b = certain; rolled && to == 0 {
+			b = sound
+		}
+	case p.maxPower != 0 && !rolled && within(at-moved):
+		b = possible
+	case p.maxPower != 0:
+		b = refuted
+	case p.modulus == 0:
+		b = certain
+	case steps > (p.modulus-1)/2: // a step back is as likely
+		b = refuted
+	case rolled:
+		b = possible
 	default:
-		sure = true
+		b = certain
 	}
-	return steps, rolled, sure
+	return steps, rolled, b
 }
 
 // energy returns n pulses in parts of a quantum.
@@ -334,4 +357,60 @@ func (p *PulseMeter) quanta(n uint64) int128 {
 		q = q.add(int128{0, 1})
 	}
 	return q
+}
+
+var (
+	_ encoding.BinaryAppender    = (*PulseMeter)(nil)
+	_ encoding.BinaryMarshaler   = (*PulseMeter)(nil)
+	_ encoding.BinaryUnmarshaler = (*PulseMeter)(nil)
+)
+
+// AppendBinary appends the complete state to dst: what restored goes on as if
+// nothing had happened. It does not allocate where dst has room. The error is nil.
+func (p *PulseMeter) AppendBinary(dst []byte) ([]byte, error) {
+	from := len(dst)
+	k := beginState(dst, pulseState, p.identity)
+	p.fields(&k)
+	return k.end(from), nil
+}
+
+// MarshalBinary returns the state as AppendBinary does.
+func (p *PulseMeter) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
+
+// UnmarshalBinary restores a state of a PulseMeter of the same configuration. The
+// error wraps ErrState or ErrOtherConfiguration, and p is unchanged then. It keeps
+// nothing of data.
+func (p *PulseMeter) UnmarshalBinary(data []byte) error {
+	k, err := openState(data, pulseState, p.identity)
+	if err != nil {
+		return err
+	}
+	next := *p
+	next.fields(&k)
+	if err := k.closed(); err != nil {
+		return err
+	}
+	*p = next
+	return nil
+}
+
+// fields lists what changes in a PulseMeter.
+func (p *PulseMeter) fields(k *codec) {
+	k.bool(&p.known)
+	k.instant(&p.at)
+	word(k, &p.count)
+	k.instant(&p.moved)
+	k.instant(&p.edge)
+	k.instant(&p.start)
+	word(k, &p.steps)
+	word(k, &p.doubt)
+	k.instant(&p.doubtAt)
+	for _, n := range [...]*uint64{
+		&p.counts.Pulses, &p.counts.Bounces, &p.counts.Late, &p.counts.BadReadings, &p.counts.Resets, &p.counts.Rollovers,
+	} {
+		word(k, n)
+	}
+	k.require((p.at != 0) == p.known && p.moved <= p.at && p.edge <= p.at && (p.doubtAt == 0 || p.known && p.doubtAt > p.at))
+	k.require(p.start == 0 || p.start < p.edge)
+	k.require(p.modulus == 0 || p.count < p.modulus && p.doubt < p.modulus)
 }

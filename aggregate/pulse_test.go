@@ -82,6 +82,11 @@ func TestPulseCounter(t *testing.T) {
 		"started anew":               {aggregate.Pulses{}, []uint64{500, 0, 3, 4}, aggregate.PulseCounts{Pulses: 4, Resets: 1}},
 		"rolls over, borne out":      {aggregate.Pulses{Modulus: 1000}, []uint64{998, 3, 5}, aggregate.PulseCounts{Pulses: 7, Rollovers: 1}},
 		"rolls over, by power":       {aggregate.Pulses{Modulus: 1000, MaxPower: 1000}, []uint64{998, 3}, aggregate.PulseCounts{Pulses: 5, Rollovers: 1}},
+		"lone zero near the top":     {aggregate.Pulses{Modulus: 1000, MaxPower: 1000}, []uint64{995, 0, 998, 999}, aggregate.PulseCounts{Pulses: 4, BadReadings: 1}},
+		"rolls over to zero":         {aggregate.Pulses{Modulus: 1000, MaxPower: 1000}, []uint64{995, 0, 3}, aggregate.PulseCounts{Pulses: 8, Rollovers: 1}},
+		"rolls over twice":           {aggregate.Pulses{Modulus: 10, MaxPower: 500}, []uint64{6, 3, 0, 1}, aggregate.PulseCounts{Pulses: 15, Rollovers: 2}},
+		"half way round":             {aggregate.Pulses{Modulus: 1000}, []uint64{900, 400, 401}, aggregate.PulseCounts{Pulses: 1, Resets: 1}},
+		"shown late by a gateway":    {aggregate.Pulses{MaxPower: 1000}, []uint64{5, 5, 38, 53}, aggregate.PulseCounts{Pulses: 48}},
 		"more than can flow":         {aggregate.Pulses{MaxPower: 1000}, []uint64{5, 900, 10, 11}, aggregate.PulseCounts{Pulses: 6, BadReadings: 1}},
 		"more than can flow, stands": {aggregate.Pulses{MaxPower: 1000}, []uint64{5, 900, 910, 911}, aggregate.PulseCounts{Pulses: 11, Resets: 1}},
 		"beyond the modulus":         {aggregate.Pulses{Modulus: 1000}, []uint64{5, 1000, 6}, aggregate.PulseCounts{Pulses: 1, BadReadings: 1}},
@@ -225,6 +230,49 @@ func TestCoarseUnit(t *testing.T) {
 	r.Observe(&b)
 	totals, _ := r.Totals("m")
 	require.Equal(t, aggregate.WattHours(3062500000000), totals.Registers.Import)
+}
+
+// Whatever comes, a PulseMeter that takes up the state of another goes on as that
+// one does, and a damaged state changes nothing.
+func TestPulseState(t *testing.T) {
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 2))
+		config := aggregate.Pulses{
+			Weight: aggregate.PulsesPerKilowattHour(1000), Modulus: []uint64{0, 100}[random.IntN(2)], MaxPower: []float64{0, 5000}[random.IntN(2)],
+		}
+		one, err := aggregate.NewPulseMeter(config)
+		require.NoError(t, err)
+		two := *one
+		now, n := pulseStart, uint64(0)
+		for range 200 {
+			now += acquire.Instant(random.Uint64N(30e9))
+			n += random.Uint64N(4)
+			reading := n % 100
+			if random.IntN(10) == 0 {
+				reading = random.Uint64N(100)
+			}
+			if seed%2 == 0 {
+				require.Equal(t, one.Read(now, reading), two.Read(now, reading))
+			} else {
+				require.Equal(t, one.Pulse(now), two.Pulse(now))
+			}
+			require.Equal(t, *one, two)
+			state, err := one.MarshalBinary()
+			require.NoError(t, err)
+			resumed, err := aggregate.NewPulseMeter(config)
+			require.NoError(t, err)
+			require.NoError(t, resumed.UnmarshalBinary(state))
+			two = *resumed
+			state[len(state)/2] ^= 1
+			require.ErrorIs(t, resumed.UnmarshalBinary(state), aggregate.ErrState)
+			require.Equal(t, two, *resumed)
+		}
+	}
+	one, _ := aggregate.NewPulseMeter(aggregate.Pulses{Weight: aggregate.PulsesPerKilowattHour(1000)})
+	two, _ := aggregate.NewPulseMeter(aggregate.Pulses{Weight: aggregate.PulsesPerKilowattHour(800)})
+	state, err := one.MarshalBinary()
+	require.NoError(t, err)
+	require.ErrorIs(t, two.UnmarshalBinary(state), aggregate.ErrOtherConfiguration)
 }
 
 func TestPulseAllocs(t *testing.T) {
