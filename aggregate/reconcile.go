@@ -1,11 +1,13 @@
 package aggregate
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
 	"math/big"
 
+	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -34,7 +36,8 @@ type Reconciliation struct {
 	Net     Energy
 	Allowed Energy // what Net may be, either way
 	// Compared is false, and the rest zero, where a side is absent or holds energy that
-	// is Carried, or misses time and MaxPower is not known.
+	// is Carried, or misses time and MaxPower is not known. So it is of an interval that
+	// begins before the end of one compared, as one that is Revised does.
 	Compared bool
 	Beyond   bool // Net is more than Allowed
 
@@ -51,11 +54,12 @@ type Reconciliation struct {
 type Reconciler struct {
 	tolerance Tolerance
 	accuracy  int128 // parts in 2^32
+	identity  uint64 // fingerprint of the configuration
 	drift     Energy
-	flow      int128 // energy compared
-	unseen    int128 // what may have flowed unseen
-	ends      uint64 // of stretches compared
-	within    bool   // the last interval was compared
+	flow      int128          // energy compared
+	unseen    int128          // what may have flowed unseen
+	ends      uint64          // of stretches compared
+	until     acquire.Instant // end of the last interval compared; 0 = none
 }
 
 // NewReconciler returns a Reconciler. The error joins every fault.
@@ -73,7 +77,10 @@ func NewReconciler(t Tolerance) (*Reconciler, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Reconciler{tolerance: t, accuracy: int128{0, uint64(math.Ceil(math.Ldexp(t.Accuracy, 32)))}}, nil
+	return &Reconciler{
+		tolerance: t, accuracy: int128{0, uint64(math.Ceil(math.Ldexp(t.Accuracy, 32)))},
+		identity: fingerprint("reconciler", t),
+	}, nil
 }
 
 // Compare takes the next interval of the meter.
@@ -82,9 +89,8 @@ func (r *Reconciler) Compare(iv *Interval) Reconciliation {
 	in, out := iv.channels.has(importRegister), iv.channels.has(exportRegister)
 	missing := max(iv.Registers.Coverage.Missing, iv.Power.Coverage.Missing)
 	c.Compared = (in || out) && iv.channels.has(activePower) && !iv.carried.has(importRegister|exportRegister) &&
-		(missing == 0 || r.tolerance.MaxPower > 0) && missing < iv.Duration()
+		(missing == 0 || r.tolerance.MaxPower > 0) && missing < iv.Duration() && iv.Start >= r.until
 	if !c.Compared {
-		r.within = false
 		c.Drift, c.DriftAllowed, c.Drifting = r.drifted()
 		return c
 	}
@@ -100,21 +106,26 @@ func (r *Reconciler) Compare(iv *Interval) Reconciliation {
 	default:
 		c.Net, flow = c.Export, iv.Registers.Export.quanta
 	}
-	registers := uint64(1)
+	ends := uint64(2)
 	if in && out {
-		registers = 2
+		// What one side missed may have flowed in, and what the other missed out.
+		ends, missing = 4, iv.Registers.Coverage.Missing+iv.Power.Coverage.Missing
+	}
+	within := ends // of stretches that end or begin inside
+	if iv.Registers.Coverage.Missing == 0 {
+		within = 0
 	}
 	unseen := product(uint64(math.Ceil(float64(r.tolerance.MaxPower)*microwattsPerWatt)), 2*uint64(missing))
-	c.Allowed = r.allowed(2*registers, flow, unseen)
+	c.Allowed = r.allowed(ends+within, flow, unseen)
 	c.Beyond = c.Net.quanta.abs().cmp(c.Allowed.quanta) > 0
 
 	r.drift = r.drift.Add(c.Net)
 	r.flow = r.flow.plus(flow)
 	r.unseen = r.unseen.plus(unseen)
-	if !r.within {
-		r.ends += 2 * registers
+	if r.ends += within; iv.Start != r.until {
+		r.ends += ends
 	}
-	r.within = true
+	r.until = iv.End
 	c.Drift, c.DriftAllowed, c.Drifting = r.drifted()
 	return c
 }
@@ -138,4 +149,49 @@ func (r *Reconciler) Percent() (float64, bool) {
 	}
 	f, _ := new(big.Rat).SetFrac(r.drift.quanta.big(), r.flow.big()).Float64()
 	return 100 * f, true
+}
+
+var (
+	_ encoding.BinaryAppender    = (*Reconciler)(nil)
+	_ encoding.BinaryMarshaler   = (*Reconciler)(nil)
+	_ encoding.BinaryUnmarshaler = (*Reconciler)(nil)
+)
+
+// AppendBinary appends the complete state to dst: what restored goes on as if
+// nothing had happened. It does not allocate where dst has room. The error is nil.
+func (r *Reconciler) AppendBinary(dst []byte) ([]byte, error) {
+	from := len(dst)
+	k := beginState(dst, reconcilerState, r.identity)
+	r.fields(&k)
+	return k.end(from), nil
+}
+
+// MarshalBinary returns the state as AppendBinary does.
+func (r *Reconciler) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
+// UnmarshalBinary restores a state of a Reconciler of the same Tolerance. The error
+// wraps ErrState or ErrOtherConfiguration, and r is unchanged then. It keeps nothing
+// of data.
+func (r *Reconciler) UnmarshalBinary(data []byte) error {
+	k, err := openState(data, reconcilerState, r.identity)
+	if err != nil {
+		return err
+	}
+	next := *r
+	next.fields(&k)
+	if err := k.closed(); err != nil {
+		return err
+	}
+	*r = next
+	return nil
+}
+
+// fields lists what changes in a Reconciler.
+func (r *Reconciler) fields(k *codec) {
+	k.int128(&r.drift.quanta)
+	k.int128(&r.flow)
+	k.int128(&r.unseen)
+	word(k, &r.ends)
+	k.instant(&r.until)
+	k.require(r.flow.sign() >= 0 && r.unseen.sign() >= 0)
 }

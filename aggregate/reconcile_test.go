@@ -95,6 +95,67 @@ func TestReconcileMissingTime(t *testing.T) {
 	}
 }
 
+// Registers and power miss different halves of an interval in which 1 kW goes in
+// first, and out then: both accounts are right, and 1 kWh apart.
+func TestReconcileMissesBothSides(t *testing.T) {
+	b := newBench(t, aggregate.Metering{Power: "m/P", Import: "m/EI", Export: "m/EE", Demand: aggregate.Block(time.Hour), MaxGap: 30 * time.Minute, Hold: 30 * time.Minute})
+	b.push(power, 0, 1)
+	b.sample(power, 1800, acquire.Value{}, acquire.Bad)
+	for _, s := range []float64{0, 1800, 3600} {
+		quality := acquire.Good
+		if s == 0 {
+			quality = acquire.Bad
+		}
+		b.sample(imported, s, acquire.Float64(100), quality)
+		b.sample(exported, s, acquire.Float64(50+max(0, s-1800)/3600), quality)
+	}
+	list := b.pass(3600)
+	require.Len(t, list, 1)
+	r, err := aggregate.NewReconciler(aggregate.Tolerance{MaxPower: 1000})
+	require.NoError(t, err)
+	c := r.Compare(&list[0])
+	require.True(t, c.Compared)
+	require.Equal(t, aggregate.WattHours(-1000), c.Net)
+	require.Equal(t, aggregate.WattHours(1000), c.Allowed)
+	require.False(t, c.Beyond || c.Drifting)
+	// The same interval again, as a revision of it would come, is no more drift.
+	again := r.Compare(&list[0])
+	require.False(t, again.Compared)
+	require.Equal(t, c.Drift, again.Drift)
+	require.Equal(t, c.DriftAllowed, again.DriftAllowed)
+}
+
+func TestReconcilerState(t *testing.T) {
+	tolerance := aggregate.Tolerance{Resolution: aggregate.WattHours(1000), Accuracy: 0.005, MaxPower: 70e3}
+	lost := func(s int) bool { return s%5000 >= 1000 && s%5000 < 1400 }
+	b := newBench(t, aggregate.Metering{Power: "m/P", Import: "m/EI"})
+	one, err := aggregate.NewReconciler(tolerance)
+	require.NoError(t, err)
+	two, err := aggregate.NewReconciler(tolerance)
+	require.NoError(t, err)
+	compared := 0
+	for s := 0; s <= 20000; s += 10 {
+		if !lost(s) {
+			b.push(power, float64(s), 60)
+		}
+		for _, iv := range b.push(imported, float64(s), float64(s/59)) {
+			require.Equal(t, one.Compare(&iv), two.Compare(&iv))
+			require.Equal(t, one, two)
+			compared++
+			state, err := one.MarshalBinary()
+			require.NoError(t, err)
+			two, _ = aggregate.NewReconciler(tolerance)
+			require.NoError(t, two.UnmarshalBinary(state))
+			state[len(state)-9] ^= 1
+			require.ErrorIs(t, two.UnmarshalBinary(state), aggregate.ErrState)
+		}
+	}
+	require.Greater(t, compared, 10)
+	other, _ := aggregate.NewReconciler(aggregate.Tolerance{})
+	state, _ := one.MarshalBinary()
+	require.ErrorIs(t, other.UnmarshalBinary(state), aggregate.ErrOtherConfiguration)
+}
+
 // The bounds are what a slow twin says in rationals.
 func TestReconcileTwin(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
@@ -102,7 +163,7 @@ func TestReconcileTwin(t *testing.T) {
 	tolerance := aggregate.Tolerance{Resolution: aggregate.WattHours(3), Accuracy: 0.25, MaxPower: 1000}
 	r, err := aggregate.NewReconciler(tolerance)
 	require.NoError(t, err)
-	drift, flow, unseen, stretches, within := new(big.Rat), new(big.Rat), new(big.Rat), int64(0), false
+	drift, flow, unseen, ends, within := new(big.Rat), new(big.Rat), new(big.Rat), int64(0), false
 	in, out := 0.0, 0.0
 	for s := 0; s < 20000; s += 5 {
 		quality := acquire.Good
@@ -123,26 +184,30 @@ func TestReconcileTwin(t *testing.T) {
 				net := iv.Registers.Net().Sub(iv.Power.Net())
 				require.Equal(t, net, got.Net)
 				part := new(big.Rat).Add(iv.Registers.Import.Rat(), iv.Registers.Export.Rat())
-				more := big.NewRat(1000*int64(missing), 3600e9)
+				more := big.NewRat(1000*int64(iv.Registers.Coverage.Missing+iv.Power.Coverage.Missing), 3600e9)
+				interior := int64(0)
+				if iv.Registers.Coverage.Missing > 0 {
+					interior = 4
+				}
 				allowed := new(big.Rat).Mul(part, big.NewRat(1, 4))
-				allowed.Add(allowed, more).Add(allowed, big.NewRat(12, 1))
+				allowed.Add(allowed, more).Add(allowed, big.NewRat(3*(4+interior), 1))
 				nearly(t, allowed, got.Allowed)
 				require.Equal(t, new(big.Rat).Abs(net.Rat()).Cmp(got.Allowed.Rat()) > 0, got.Beyond)
 				drift.Add(drift, net.Rat())
 				flow.Add(flow, part)
 				unseen.Add(unseen, more)
-				if !within {
-					stretches++
+				if ends += interior; !within {
+					ends += 4
 				}
 			}
 			within = got.Compared
 			require.Zero(t, drift.Cmp(got.Drift.Rat()))
 			allowed := new(big.Rat).Mul(flow, big.NewRat(1, 4))
-			nearly(t, allowed.Add(allowed, unseen).Add(allowed, big.NewRat(12*stretches, 1)), got.DriftAllowed)
+			nearly(t, allowed.Add(allowed, unseen).Add(allowed, big.NewRat(3*ends, 1)), got.DriftAllowed)
 			require.Equal(t, new(big.Rat).Abs(drift).Cmp(got.DriftAllowed.Rat()) > 0, got.Drifting)
 		}
 	}
-	require.Greater(t, stretches, int64(0))
+	require.Greater(t, ends, int64(0))
 }
 
 // nearly requires that got is want but for a rounding to quanta.
