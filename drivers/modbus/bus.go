@@ -60,7 +60,8 @@ type BusConfig struct {
 	// it is at least 3.5 characters.
 	Pause time.Duration
 	// LateGrace is how late an answer may come, where answers do not say what they
-	// answer (RTU, ASCII), from a unit that gives no echo to tell by. Default: 5 s.
+	// answer (RTU, ASCII), from a unit that gives no echo to tell by. A device that a
+	// request has thrown out of step may need that long to find back. Default: 5 s.
 	LateGrace time.Duration
 
 	// Now is the clock for stamps of samples. Default: time.Now.

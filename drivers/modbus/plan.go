@@ -139,13 +139,17 @@ func plan(members []member, t terms) []*block {
 			cmp.Compare(b.end(), a.end()),
 		)
 	})
+	extents := make([]extent, len(members))
+	for i, m := range members {
+		extents[i] = m.extent()
+	}
 	best := make([]cost, len(members)+1) // of the first n members
 	first := make([]int, len(members)+1) // member that the last block of these begins with
 	for n := 1; n <= len(members); n++ {
 		first[n] = -1
 	}
 	for i := range members {
-		for n, g := i+1, (group{}); n <= len(members) && g.take(members[n-1], &t); n++ {
+		for n, g := i+1, (group{}); n <= len(members) && g.take(extents[n-1], &t); n++ {
 			at, count, ok := g.extent(&t)
 			if !ok {
 				continue
@@ -177,19 +181,25 @@ type group struct {
 	size  int
 }
 
+// extent is what of a member decides about its block.
+type extent struct{ table, start, end, every int }
+
+func (m member) extent() extent {
+	return extent{int(m.point.At.table), m.point.start(), m.end(), m.every}
+}
+
 // take adds a member, and reports false if no block with it, or with more, can be.
-func (g *group) take(m member, t *terms) bool {
-	at := m.at()
+func (g *group) take(m extent, t *terms) bool {
 	if g.size == 0 {
-		*g = group{at, m.end(), m.every, 1}
+		*g = group{Address{Table(m.table), uint16(m.start)}, m.end, m.every, 1}
 		return true
 	}
-	if at.table != g.at.table || m.every != g.every ||
-		int(at.offset)-g.end > t.maxGap || max(g.end, m.end())-int(g.at.offset) > t.limit(at.table) {
+	if m.table != int(g.at.table) || m.every != g.every ||
+		m.start-g.end > t.maxGap || max(g.end, m.end)-int(g.at.offset) > t.limit(g.at.table) {
 		return false
 	}
-	g.end, g.size = max(g.end, m.end()), g.size+1
-	return !t.blocked(at.table, int(g.at.offset), g.end)
+	g.end, g.size = max(g.end, m.end), g.size+1
+	return len(t.Holes) == 0 || !t.blocked(g.at.table, int(g.at.offset), g.end)
 }
 
 // extent returns what a request for g asks for, and whether it may be asked.
@@ -214,7 +224,7 @@ func newBlock(members []member, t *terms) *block {
 	var g group
 	free := terms{Limits: Limits{MaxRegisters: 1 << 16, MaxBits: 1 << 16}, maxGap: 1 << 16}
 	for _, m := range members {
-		g.take(m, &free)
+		g.take(m.extent(), &free)
 	}
 	at, count, _ := g.extent(t)
 	b := &block{at: at, count: count, every: g.every, members: members}

@@ -60,6 +60,9 @@ func (u *Unit) on(ctx context.Context, l *link, function byte, data ...byte) ([]
 		return nil, err
 	}
 	frame, _, err := l.exchange(ctx, &c, request, u.timeout)
+	for errors.Is(err, errOwes) { // at most for the grace time: whoever asks once can wait
+		frame, _, err = l.exchange(ctx, &c, request, u.timeout)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +247,16 @@ func (u *Unit) Identify(ctx context.Context) (acquire.Identity, error) {
 	if err = u.objects(ctx, l, &id); err == nil {
 		return id, nil
 	}
-	if data, err := u.on(ctx, l, reportServerID); err == nil && len(data) > 0 && printable(data[1:]) != "" {
-		return acquire.Identity{Product: printable(data[1:])}, nil
+	// On a line, a device that leaves the question unanswered may first be asked for an
+	// echo, which it leaves unanswered as well.
+	for range 2 {
+		data, second := u.on(ctx, l, reportServerID)
+		if second == nil && len(data) > 0 && printable(data[1:]) != "" {
+			return acquire.Identity{Product: printable(data[1:])}, nil
+		}
+		if !errors.Is(second, ErrTimeout) {
+			break
+		}
 	}
 	return id, u.fault("identify", err)
 }

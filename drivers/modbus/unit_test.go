@@ -153,6 +153,20 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+// A device on a line that leaves what it does not know without any answer is asked
+// for its server id all the same.
+func TestIdentifyOnALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, modbus.BusConfig{Framing: modbus.RTU}, modbustest.Config{
+			Framing: modbustest.RTU, NoEcho: true, Units: map[byte]modbustest.Device{1: scripted{answers: map[string]string{"11": "11 05 09 FF 41 42 43"}}},
+			Fault: modbustest.When(func(r modbustest.Request) bool { return r.Function == 43 }, modbustest.Drop()),
+		})
+		id, err := l.bus.Unit(1, 0).Identify(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, acquire.Identity{Product: "ABC"}, id)
+	})
+}
+
 func TestScanForUnits(t *testing.T) {
 	for _, f := range []modbus.Framing{modbus.MBAP, modbus.RTU} {
 		t.Run(f.String(), func(t *testing.T) {
