@@ -140,6 +140,51 @@ func (k *codec) int128(x *int128) {
 	word(k, &x.lo)
 }
 
+// value is a number, a truth value or none.
+func (k *codec) value(v *acquire.Value) {
+	kind, n := v.Kind(), uint64(0)
+	switch kind {
+	case acquire.KindFloat64:
+		f, _ := v.Float64()
+		n = math.Float64bits(f)
+	case acquire.KindInt64:
+		i, _ := v.Int64()
+		n = uint64(i)
+	case acquire.KindUint64:
+		n, _ = v.Uint64()
+	case acquire.KindBool:
+		if is, _ := v.Bool(); is {
+			n = 1
+		}
+	}
+	short(k, &kind)
+	word(k, &n)
+	if !k.reading {
+		return
+	}
+	switch kind {
+	case acquire.KindFloat64:
+		*v = acquire.Float64(math.Float64frombits(n))
+	case acquire.KindInt64:
+		*v = acquire.Int64(int64(n))
+	case acquire.KindUint64:
+		*v = acquire.Uint64(n)
+	case acquire.KindBool:
+		*v = acquire.Bool(n == 1)
+	default:
+		*v = acquire.Value{}
+		k.require(kind == acquire.KindNone)
+	}
+}
+
+// sample is one whose value is not a text.
+func (k *codec) sample(s *acquire.Sample) {
+	k.instant(&s.Time)
+	short(k, &s.Point)
+	k.value(&s.Value)
+	short(k, &s.Quality)
+}
+
 // instant is a time that has to be 0 or one that blocks reach.
 func (k *codec) instant(t *acquire.Instant) {
 	word(k, t)

@@ -1,8 +1,10 @@
 package aggregate
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -97,6 +99,7 @@ type Reorder struct {
 	maxAhead uint64
 	lastWins bool
 	passLate bool
+	identity uint64 // fingerprint of the configuration
 	counts   ReorderCounts
 	out      acquire.Batch
 }
@@ -147,7 +150,8 @@ func NewReorder(c ReorderConfig) (*Reorder, error) {
 	r := &Reorder{
 		size: c.Size, lateness: acquire.Instant(c.Lateness), maxAhead: uint64(c.MaxAhead),
 		lastWins: c.Corrections == LastWins, passLate: c.PassLate,
-		byPoint: make([]uint32, int(last)+1),
+		byPoint:  make([]uint32, int(last)+1),
+		identity: fingerprint("reorder", c),
 	}
 	for _, p := range c.Points {
 		if r.byPoint[p] != 0 {
@@ -378,4 +382,80 @@ func (r *Reorder) emit(l *lane, s *acquire.Sample) {
 	l.floor = max(l.floor, s.Time)
 	r.out.Samples = append(r.out.Samples, l.gone)
 	r.counts.Samples++
+}
+
+var (
+	_ encoding.BinaryAppender    = (*Reorder)(nil)
+	_ encoding.BinaryMarshaler   = (*Reorder)(nil)
+	_ encoding.BinaryUnmarshaler = (*Reorder)(nil)
+)
+
+// AppendBinary appends the complete state to dst, the samples that wait included:
+// what restored goes on as if nothing had happened. It does not allocate where dst
+// has room. The error is nil.
+func (r *Reorder) AppendBinary(dst []byte) ([]byte, error) {
+	from := len(dst)
+	k := beginState(dst, reorderState, r.identity)
+	r.fields(&k)
+	return k.end(from), nil
+}
+
+// MarshalBinary returns the state as AppendBinary does.
+func (r *Reorder) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
+// UnmarshalBinary restores a state of a Reorder of the same configuration. The error
+// wraps ErrState or ErrOtherConfiguration, and r is unchanged then. It keeps nothing
+// of data.
+func (r *Reorder) UnmarshalBinary(data []byte) error {
+	k, err := openState(data, reorderState, r.identity)
+	if err != nil {
+		return err
+	}
+	next := *r
+	next.lanes, next.slab = slices.Clone(r.lanes), make([]acquire.Sample, len(r.slab))
+	next.fields(&k)
+	if err := k.closed(); err != nil {
+		return err
+	}
+	*r = next
+	return nil
+}
+
+// fields lists the state of all lanes.
+func (r *Reorder) fields(k *codec) {
+	for _, n := range [...]*uint64{
+		&r.counts.Samples, &r.counts.Reordered, &r.counts.Late, &r.counts.Duplicates, &r.counts.Corrections, &r.counts.Overflows, &r.counts.Ahead,
+	} {
+		word(k, n)
+	}
+	for i := range r.lanes {
+		if k.failed {
+			return
+		}
+		l := &r.lanes[i]
+		n := uint32(l.n)
+		short(k, &n)
+		if k.require(n <= uint32(r.size)); k.failed {
+			return
+		}
+		if k.reading {
+			l.head, l.n = 0, int32(n)
+		}
+		short(k, &l.pending)
+		k.instant(&l.floor)
+		k.instant(&l.newest)
+		k.sample(&l.gone)
+		k.require(l.floor >= soonest && l.floor <= latest && l.floor >= l.gone.Time)
+		before := &l.gone
+		for j := range int(n) {
+			s := r.slot(i, j)
+			k.sample(s)
+			k.require(s.Point < acquire.PointID(len(r.byPoint)) && int(r.byPoint[s.Point]) == i+1)
+			k.require(s.Time >= l.floor && s.Time <= l.newest && s.Time <= latest && sequence(before, s) < 0)
+			if k.failed {
+				return
+			}
+			before = s
+		}
+	}
 }

@@ -254,6 +254,17 @@ func checkReorder(t *testing.T, data []byte) {
 	}
 	r, err := aggregate.NewReorder(config)
 	require.NoError(t, err)
+	resume := func() {
+		state, err := r.MarshalBinary()
+		require.NoError(t, err)
+		next, err := aggregate.NewReorder(config)
+		require.NoError(t, err)
+		require.NoError(t, next.UnmarshalBinary(state))
+		again, err := next.MarshalBinary()
+		require.NoError(t, err)
+		require.Equal(t, state, again)
+		r = next
+	}
 	var came, went [3][]acquire.Sample
 	now := reorderStart
 	b := acquire.Batch{}
@@ -265,7 +276,9 @@ func checkReorder(t *testing.T, data []byte) {
 		}
 	}
 	for len(d.data) > 0 {
-		b.Reset()
+		if b.Reset(); d.below(8) == 0 {
+			resume()
+		}
 		for range d.below(4) {
 			s := acquire.Sample{Point: acquire.PointID(1 + d.below(2)), Quality: acquire.Good, Value: acquire.Int64(int64(d.below(3)))}
 			if d.below(6) == 0 {
@@ -291,6 +304,39 @@ func checkReorder(t *testing.T, data []byte) {
 		require.Equal(t, sorted(came[p], last), went[p])
 	}
 	require.EqualValues(t, len(came[1])+len(came[2]), counts.Samples+counts.Duplicates+counts.Corrections)
+}
+
+func TestReorderState(t *testing.T) {
+	config := aggregate.ReorderConfig{Points: []acquire.PointID{1, 4}, Size: 4}
+	r, err := aggregate.NewReorder(config)
+	require.NoError(t, err)
+	b := acquire.Batch{}
+	for i, v := range []acquire.Value{acquire.Float64(1.5), acquire.Int64(-2), acquire.Uint64(3), acquire.Bool(true), {}, acquire.Float64(7)} {
+		b.Append(acquire.Sample{Time: reorderStart + acquire.Instant(9-i), Point: 4, Value: v, Quality: acquire.Good.With(acquire.SourceTime)})
+	}
+	r.Observe(&b)
+	state, err := r.MarshalBinary()
+	require.NoError(t, err)
+	next, err := aggregate.NewReorder(config)
+	require.NoError(t, err)
+	fresh, err := next.MarshalBinary()
+	require.NoError(t, err)
+	for i := range state {
+		bad := slices.Clone(state)
+		bad[i] ^= 4
+		require.Error(t, next.UnmarshalBinary(bad))
+		require.Error(t, next.UnmarshalBinary(state[:i]))
+	}
+	same, _ := next.MarshalBinary()
+	require.Equal(t, fresh, same)
+	require.NoError(t, next.UnmarshalBinary(state))
+	require.Equal(t, r.Counts(), next.Counts())
+	require.Equal(t, r.Waiting(), next.Waiting())
+	require.Equal(t, r.Flush().Samples, next.Flush().Samples)
+	config.Size = 5
+	other, err := aggregate.NewReorder(config)
+	require.NoError(t, err)
+	require.ErrorIs(t, other.UnmarshalBinary(state), aggregate.ErrOtherConfiguration)
 }
 
 func TestReorderIsSort(t *testing.T) {
