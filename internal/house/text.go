@@ -65,7 +65,7 @@ func (m *Module) texts() ([]string, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		switch {
-		case d.IsDir() && (rel == ".git" || rel == brokenOnPurpose):
+		case d.IsDir() && (rel == ".git" || rel == brokenOnPurpose || d.Name() == "node_modules"):
 			return filepath.SkipDir
 		case d.Type().IsRegular() && (tracked == nil || tracked[rel]):
 			files = append(files, rel)
