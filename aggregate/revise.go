@@ -63,6 +63,8 @@ type Reviser struct {
 	byPoint [][]int // meters by PointID
 	byName  map[string]int
 	buffer  []Interval
+
+	identity uint64 // fingerprint of the configuration
 }
 
 // revised is one meter of a Reviser.
@@ -119,6 +121,7 @@ func NewReviser(c *acquire.Catalog, keep Revisions, meters ...Metering) (*Revise
 		return nil, errors.Join(faults...)
 	}
 	r := &Reviser{meters: make([]revised, len(meters)), byPoint: make([][]int, c.Len()+1), byName: map[string]int{}}
+	configuration := []any{"reviser", keep}
 	for i, m := range meters {
 		live, err := NewRouter(c, m)
 		base, again := NewRouter(c, m)
@@ -133,12 +136,14 @@ func NewReviser(c *acquire.Catalog, keep Revisions, meters ...Metering) (*Revise
 			batch: acquire.Batch{Samples: make([]acquire.Sample, 0, 1)},
 		}
 		r.byName[m.Name] = i
+		configuration = append(configuration, live.identity)
 		for id, ref := range live.routes {
 			if ref != 0 {
 				r.byPoint[id] = append(r.byPoint[id], i)
 			}
 		}
 	}
+	r.identity = fingerprint(configuration...)
 	return r, nil
 }
 
@@ -295,6 +300,9 @@ func (v *revised) take(dst []Interval, s *acquire.Sample, received acquire.Insta
 	}
 	one := *s
 	one.Quality &^= acquire.Quality(0).With(acquire.TimeBackwards)
+	if one.Value.Kind() == acquire.KindText {
+		one.Value = acquire.Value{} // no reading, and gone with its batch
+	}
 	if c := v.live.channel(v.live.routes[s.Point]); v.dirty || s.Time <= c.last || s.Time < max(c.done, c.mark) {
 		return v.insert(dst, &one)
 	}

@@ -275,6 +275,17 @@ func checkRevise(t *testing.T, data []byte, keep aggregate.Revisions, places int
 		}
 	}
 	for len(rest) > 0 {
+		if random.IntN(6) == 0 {
+			state, err := r.MarshalBinary()
+			require.NoError(t, err)
+			next, err := aggregate.NewReviser(catalog, keep, s.metering)
+			require.NoError(t, err)
+			require.NoError(t, next.UnmarshalBinary(state))
+			again, err := next.MarshalBinary()
+			require.NoError(t, err)
+			require.Equal(t, state, again)
+			r = next
+		}
 		n := 1 // more without a watermark might close intervals by force
 		// A watermark of which nobody knows that it lies.
 		take(r.Observe(&acquire.Batch{Samples: rest[:n], Watermark: rest[n-1].Time, Points: points}))
@@ -357,6 +368,37 @@ func FuzzReviser(f *testing.F) {
 	})
 }
 
+// A state that is cut or of another Reviser changes nothing, and changes of meters
+// are part of it.
+func TestReviserState(t *testing.T) {
+	metering := aggregate.Metering{Power: "P", Import: "EI", MaxGap: 5 * time.Minute, Demand: aggregate.Block(time.Minute)}
+	r := newReviser(t, aggregate.Revisions{}, metering)
+	revise(r, at(2, 0, 100), at(1, 0, 60))
+	_, err := r.Swap(nil, aggregate.Swap{Point: 2, At: second(90), Final: acquire.Float64(103), Initial: acquire.Uint64(7), Multiplier: aggregate.Ratio{Num: 3, Den: 2}})
+	require.NoError(t, err)
+	revise(r, at(2, 180, 9), at(1, 180, 60))
+	state, err := r.MarshalBinary()
+	require.NoError(t, err)
+	next := newReviser(t, aggregate.Revisions{}, metering)
+	fresh, err := next.MarshalBinary()
+	require.NoError(t, err)
+	for i := range state {
+		require.ErrorIs(t, next.UnmarshalBinary(state[:i]), aggregate.ErrState)
+	}
+	same, _ := next.MarshalBinary()
+	require.Equal(t, fresh, same)
+	require.NoError(t, next.UnmarshalBinary(state))
+	for _, one := range []*aggregate.Reviser{r, next} {
+		revise(one, at(2, 60, 101), at(1, 30, 90)) // late, of the old meter
+		totals, _ := one.Totals("m")
+		require.Equal(t, aggregate.WattHours(6000), totals.Registers.Import)
+	}
+	a, _ := r.MarshalBinary()
+	b, _ := next.MarshalBinary()
+	require.Equal(t, a, b)
+	require.ErrorIs(t, newReviser(t, aggregate.Revisions{Intervals: 3}, metering).UnmarshalBinary(state), aggregate.ErrOtherConfiguration)
+}
+
 func TestNewReviserNamesAllFaults(t *testing.T) {
 	_, err := aggregate.NewReviser(acquire.NewCatalog(), aggregate.Revisions{Intervals: -1, Samples: 1 << 30, Corrections: 7}, aggregate.Metering{Name: "a"})
 	require.EqualError(t, err, ""+
@@ -390,6 +432,8 @@ func TestReviseAllocs(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(200, step))
 	counts, _ := r.Counts("m")
 	require.Greater(t, counts.Replays, uint64(100))
+	state := make([]byte, 0, 1<<16)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = r.AppendBinary(state) }))
 }
 
 func BenchmarkReviser(b *testing.B) {
