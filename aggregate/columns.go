@@ -3,8 +3,6 @@ package aggregate
 import (
 	"errors"
 	"fmt"
-	"math"
-	"math/bits"
 	"sort"
 	"time"
 
@@ -13,7 +11,7 @@ import (
 
 // chunk is how many samples of a column are taken in one go: few enough that
 // sums of them fit 64 bits and that they stay in the nearest cache.
-const chunk = 512
+const chunk = 1024
 
 var errColumns = errors.New("aggregate: columns of different lengths")
 
@@ -188,6 +186,9 @@ func (g *gauge) pushSteps(t, step acquire.Instant, values []float64) int {
 
 // inSteps reports whether all times are step apart.
 func inSteps(times []acquire.Instant, step acquire.Instant) bool {
+	if times[len(times)-1]-times[0] != step*acquire.Instant(len(times)-1) {
+		return false
+	}
 	at, other := times[0], acquire.Instant(0)
 	i := 3
 	for ; i < len(times); i += 4 {
@@ -208,178 +209,50 @@ func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
 	if step <= 0 || int64(step) > g.maxGap {
 		return false
 	}
-	sum, ok := total(values, g.factor)
-	last, exact := round(float64(values[len(values)-1] * g.factor))
-	if !ok || !exact {
+	run := g.run(values[0])
+	if !run.add(values) {
 		return false
 	}
 	// Twice the mean of both ends of each line.
-	const most = 1 << 51
-	twice := uint64(2 * sum)
+	twice := 2 * run.quanta.lo
 	switch g.rule() {
 	case HoldLeft:
-		twice += 2 * uint64(g.p-last)
+		twice += 2 * (run.first - run.p)
 	case Trapezoid:
-		twice += uint64(g.p - last)
+		twice += run.first - run.p
 	}
-	switch {
-	case g.rule() == MeanOverPast && last >= 0 || uint64(g.p) < most && last >= 0:
-		g.in = g.in.add(product(twice, uint64(step)))
-	case g.rule() == MeanOverPast || g.p < 0 && g.p > -most && last < 0:
-		g.out = g.out.add(product(-twice, uint64(step)))
-	default:
-		return false
-	}
-	g.last += step * acquire.Instant(len(values))
-	g.p = last
-	g.taken += 4 * uint64(len(values))
+	run.quanta = product(twice, uint64(step))
+	g.finish(&run, g.last+step*acquire.Instant(len(values)), len(values))
 	return true
-}
-
-// total returns the sum of at most chunk values in microwatts, each rounded. It
-// reports false unless all can be rounded by round and are of one sign, 0
-// counting as positive.
-func total(values []float64, factor float64) (sum int64, ok bool) {
-	const zero = 0x4338000000000000 // the bits of what stands for 0 once the point is moved
-	n, or, and, ok := totalBits(values, factor, math.Float64frombits(zero), 0.25)
-	// Up to the highest bit of the fraction all are alike: it tells the sign.
-	if or, and = or>>51, and>>51; !ok || or != and || or|1 != zero>>51 {
-		return 0, false
-	}
-	return int64(n - uint64(len(values))*zero), true
-}
-
-// totalBits does the work of round for all values, and returns the sum of the
-// results, the bits that are in any of them, and those that are in all. It takes
-// the constants as arguments because the compiler then keeps them in registers.
-func totalBits(values []float64, factor, shift, tie float64) (sum, or, and uint64, ok bool) {
-	and = 1<<64 - 1
-	i := 1
-	for ; i < len(values); i += 2 {
-		x0, x1 := float64(values[i-1]*factor), float64(values[i]*factor)
-		y0, y1 := x0+shift, x1+shift
-		r0, r1 := x0-(y0-shift), x1-(y1-shift)
-		if r0*r0 >= tie || r1*r1 >= tie {
-			return 0, 0, 0, false
-		}
-		b0, b1 := math.Float64bits(y0), math.Float64bits(y1)
-		sum += b0 + b1
-		or |= b0 | b1
-		and &= b0 & b1
-	}
-	for _, v := range values[i-1:] {
-		x := float64(v * factor)
-		y := x + shift
-		if r := x - (y - shift); r*r >= tie {
-			return 0, 0, 0, false
-		}
-		b := math.Float64bits(y)
-		sum += b
-		or |= b
-		and &= b
-	}
-	return sum, or, and, true
 }
 
 // addLines books values at times, which come after the last sample and before
 // limit if they are in order. It reports false, with nothing done, unless all are
 // common samples of one direction.
 func (g *gauge) addLines(times []acquire.Instant, values []float64) bool {
-	const most = 1 << 51
-	first, factor := g.p, g.factor
-	turned := first < 0 || g.rule() == MeanOverPast && values[0] < 0
-	if turned {
-		first, factor = -first, -factor
-	}
-	var sum int128
-	var p int64
-	var ok bool
+	run := g.run(values[0])
+	gap, n := uint64(g.maxGap), len(times)
 	switch g.rule() {
 	case HoldLeft:
-		sum, p, ok = holdLines(times, values[:len(times)], g.last, first, uint64(g.maxGap), factor, 3<<51, 0.25)
+		dt := uint64(times[0] - g.last)
+		if dt-1 >= gap || !run.weigh(times[1:], values[:n-1], times[0], gap) {
+			return false
+		}
+		run.quanta = run.quanta.add(product(run.first, dt))
+		run.quanta = run.quanta.add(run.quanta)
 	case Trapezoid:
-		sum, p, ok = joinLines(times, values[:len(times)], g.last, first, uint64(g.maxGap), factor, 3<<51, 0.25)
+		if !run.join(times, values, g.last, gap) {
+			return false
+		}
 	default:
-		sum, p, ok = meanLines(times, values[:len(times)], g.last, uint64(g.maxGap), factor, 3<<51, 0.25)
+		if !run.weigh(times, values, g.last, gap) {
+			return false
+		}
+		run.quanta = run.quanta.add(run.quanta)
 	}
-	if !ok || uint64(p) >= most {
+	if !run.one(values[n-1]) {
 		return false
 	}
-	if turned {
-		g.out = g.out.add(sum)
-		p = -p
-	} else {
-		g.in = g.in.add(sum)
-	}
-	g.last, g.p = times[len(times)-1], p
-	g.taken += 4 * uint64(len(times))
+	g.finish(&run, times[n-1], n)
 	return true
-}
-
-// holdLines returns the quanta of values that hold until the next of times, from
-// p at last on, and the last power. It reports false unless all are common samples
-// and import. The constants are arguments for the reason that totalBits gives.
-func holdLines(times []acquire.Instant, values []float64, last acquire.Instant, p int64, gap uint64, factor, shift, tie float64) (sum int128, _ int64, ok bool) {
-	zero := int64(math.Float64bits(shift))
-	values = values[:len(times)]
-	for i, t := range times {
-		x := float64(values[i] * factor)
-		y := x + shift
-		r := x - (y - shift)
-		n := int64(math.Float64bits(y)) - zero
-		dt := uint64(t - last)
-		if dt-1 >= gap || r*r >= tie || uint64(n)>>51 != 0 {
-			return sum, 0, false
-		}
-		hi, lo := bits.Mul64(uint64(p), dt)
-		var carry uint64
-		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
-		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
-		last, p = t, n
-	}
-	return sum.add(sum), p, true
-}
-
-// joinLines is holdLines for values that are joined by straight lines.
-func joinLines(times []acquire.Instant, values []float64, last acquire.Instant, p int64, gap uint64, factor, shift, tie float64) (sum int128, _ int64, ok bool) {
-	zero := int64(math.Float64bits(shift))
-	values = values[:len(times)]
-	for i, t := range times {
-		x := float64(values[i] * factor)
-		y := x + shift
-		r := x - (y - shift)
-		n := int64(math.Float64bits(y)) - zero
-		dt := uint64(t - last)
-		if dt-1 >= gap || r*r >= tie || uint64(n)>>51 != 0 {
-			return sum, 0, false
-		}
-		hi, lo := bits.Mul64(uint64(p+n), dt)
-		var carry uint64
-		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
-		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
-		last, p = t, n
-	}
-	return sum, p, true
-}
-
-// meanLines is holdLines for values that are the mean since the time before.
-func meanLines(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift, tie float64) (sum int128, p int64, ok bool) {
-	zero := int64(math.Float64bits(shift))
-	values = values[:len(times)]
-	for i, t := range times {
-		x := float64(values[i] * factor)
-		y := x + shift
-		r := x - (y - shift)
-		p = int64(math.Float64bits(y)) - zero
-		dt := uint64(t - last)
-		if dt-1 >= gap || r*r >= tie || uint64(p)>>51 != 0 {
-			return sum, 0, false
-		}
-		hi, lo := bits.Mul64(uint64(p), dt)
-		var carry uint64
-		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
-		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
-		last = t
-	}
-	return sum.add(sum), p, true
 }
