@@ -68,7 +68,7 @@ type GroupCounts struct {
 	Decided    uint64 // windows of the group
 	Incomplete uint64 // of Decided, those in which a member was missing
 	Forced     uint64 // of Decided, those decided before all members had passed them
-	Rejected   uint64 // windows of members that do not fit: no such member, another quantity or other edges
+	Rejected   uint64 // windows of members that do not fit: no such member, or a demand of another quantity or other edges
 	Late       uint64 // windows of members that were decided already, or given twice
 }
 
@@ -152,9 +152,12 @@ func (g *Group) Observe(member int, w Window) {
 	switch s := g.at(w.Start, w.End); {
 	case s == nil: // older than all that wait, and no room
 		g.counts.Late++
-	case s.start != w.Start || !s.takes(&w):
+	case s.start != w.Start && !w.Demand.Known():
+		// The shorter window of a member that begins anew: it is missing.
+	case !s.takes(&w):
 		g.counts.Rejected++
 	default:
+		s.start = w.Start
 		s.members[member] = w
 	}
 	before := g.last[member]
@@ -234,15 +237,19 @@ func (g *Group) at(start, end acquire.Instant) *slot {
 	return s
 }
 
-// takes reports whether w is of the quantity of those that are in already.
+// takes reports whether w has the quantity and the edges of those that are in
+// already. Where none of them has a demand the edges are those of w.
 func (s *slot) takes(w *Window) bool {
 	if !w.Demand.Known() {
 		return true
 	}
 	for i := range s.members {
 		if d := s.members[i].Demand; d.Known() {
-			return d.quantity == w.Demand.quantity
+			return d.quantity == w.Demand.quantity && s.start == w.Start
 		}
+	}
+	if s.start != w.Start {
+		clear(s.members)
 	}
 	return true
 }

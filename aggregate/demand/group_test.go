@@ -146,6 +146,42 @@ func TestGroupOfDifferentWindows(t *testing.T) {
 	assert.Equal(t, uint64(2), g.Counts().Rejected, "another quantity")
 }
 
+// After an outage a member of rolling demand tells windows of one sub-interval,
+// without a demand. That takes nothing from the peak of the others, whoever is first.
+func TestGroupWithAMemberThatBeginsAnew(t *testing.T) {
+	config := demand.Config{Interval: 30 * time.Minute, Subintervals: 3}
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		g := group(t, demand.GroupConfig{Members: []string{"a", "b"}, Reference: "a"})
+		members := [2]*demand.Register{register(t, config), register(t, config)}
+		for i := range 8 {
+			at := eight.Add(time.Duration(i) * 10 * time.Minute)
+			if i == 4 {
+				members[1].PowerUp(at.Add(time.Minute))
+			}
+			wh := int64(1000)
+			if i == 5 {
+				wh = 4000
+			}
+			for _, m := range order {
+				b := demand.Block{Start: at, End: at.Add(10 * time.Minute)}
+				b.Active.Import, b.Active.Coverage.Good = aggregate.WattHours(wh), 10*time.Minute
+				for _, w := range members[m].ObserveBlock(&b) {
+					g.Observe(m, w)
+				}
+			}
+		}
+		c, ok := g.Peak()
+		require.True(t, ok)
+		assert.Equal(t, "12.0 kW", c.Members[0].Demand.String())
+		assert.Equal(t, eight.Add(30*time.Minute), c.Start)
+		assert.Equal(t, 1, c.Missing)
+		assert.Equal(t, demand.GroupCounts{Decided: 8, Incomplete: 5}, g.Counts())
+		saved, err := g.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, group(t, demand.GroupConfig{Members: []string{"a", "b"}, Reference: "a"}).UnmarshalBinary(saved))
+	}
+}
+
 func TestNewGroupNamesEveryFault(t *testing.T) {
 	_, err := demand.NewGroup(demand.GroupConfig{Members: []string{"a", "", "a"}, Reference: "b", Pending: 65})
 	require.EqualError(t, err, "demand: group member 1 has no name\n"+

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"time"
 
@@ -136,7 +137,18 @@ func (b *Billed) consider(peak MonthPeak, percent float64, basis Basis, back int
 		b.Unknown++
 		return
 	}
-	if share := units.Watts(p * percent / 100); share > b.Demand {
+	if share := units.Watts(share(p, percent)); share > b.Demand {
 		b.Demand, b.Basis, b.Back = share, basis, back
 	}
+}
+
+// share returns percent of p, the float64 nearest to the exact amount.
+func share(p, percent float64) float64 {
+	if percent == 100 {
+		return p
+	}
+	exact := new(big.Rat).SetFloat64(p)
+	exact.Mul(exact, new(big.Rat).SetFloat64(percent))
+	f, _ := exact.Quo(exact, big.NewRat(100, 1)).Float64()
+	return f
 }

@@ -140,6 +140,24 @@ func TestRatchetEqualsTwin(t *testing.T) {
 	}
 }
 
+// A percentage is rounded once, and all of a peak is the peak.
+func TestRatchetRoundsOnce(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(10, 9))
+	for range 2000 {
+		percent, peak := float64(1+rnd.IntN(100)), math.Ldexp(rnd.Float64(), rnd.IntN(1024))
+		config := demand.RatchetConfig{}
+		for i := range config.Percent {
+			config.Percent[i] = percent
+		}
+		ratchet, err := demand.NewRatchet(config)
+		require.NoError(t, err)
+		known := demand.MonthPeak{Power: units.Watts(peak), Known: true}
+		want, _ := new(big.Rat).Mul(new(big.Rat).SetFloat64(peak), big.NewRat(int64(percent), 100)).Float64()
+		require.Equal(t, want, float64(ratchet.Bill(time.May, demand.MonthPeak{}, []demand.MonthPeak{known}).Demand))
+		require.Equal(t, known.Power, ratchet.Bill(time.May, known, nil).Demand)
+	}
+}
+
 func TestNewRatchetNamesEveryFault(t *testing.T) {
 	_, err := demand.NewRatchet(demand.RatchetConfig{Lookback: 121, Percent: [12]float64{1: 101, 2: math.NaN()}, Minimum: -1})
 	require.EqualError(t, err, "demand: look-back of 121 months is not within 0 and 120\n"+
