@@ -37,6 +37,7 @@ const (
 	reconcilerState
 	reorderState
 	reviserState
+	quadrantsState
 )
 
 // codec writes a state or reads one back. Each type lists its fields once, for

@@ -288,6 +288,8 @@ func TestPulseAllocs(t *testing.T) {
 		p.Read(at, n)
 		p.Energy()
 	}))
+	state := make([]byte, 0, 1024)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = p.AppendBinary(state) }))
 }
 
 func BenchmarkPulse(b *testing.B) {

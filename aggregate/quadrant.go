@@ -126,6 +126,7 @@ type Quadrants struct {
 	active   half
 	reactive half
 	counted  QuadrantCounts
+	identity uint64 // fingerprint of the configuration
 }
 
 // half is a sample that waits for its partner.
@@ -164,7 +165,8 @@ func NewQuadrants(c QuadrantConfig) (Quadrants, error) {
 		offset += acquire.Instant(demand.Interval)
 	}
 	return Quadrants{
-		rule: c.Rule, maxGap: uint64(gap), maxSkew: uint64(c.MaxSkew),
+		identity: fingerprint("quadrants", c.Rule, gap, c.MaxSkew, demand),
+		rule:     c.Rule, maxGap: uint64(gap), maxSkew: uint64(c.MaxSkew),
 		interval: acquire.Instant(demand.Interval), offset: offset,
 	}, nil
 }
@@ -238,7 +240,7 @@ func (x *Quadrants) PushReactive(dst []QuadrantInterval, t acquire.Instant, q un
 
 // pair joins s with its partner that waits in other, or lets it wait in own.
 func (x *Quadrants) pair(dst []QuadrantInterval, own, other *half, s half) []QuadrantInterval {
-	if s.at <= 0 {
+	if s.at <= 0 || s.at > maxInstant {
 		x.counted.Refused++
 		return dst
 	}

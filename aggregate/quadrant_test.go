@@ -142,8 +142,11 @@ func checkQuadrants(t *testing.T, rule aggregate.Rule, interval, maxGap time.Dur
 	twin := quadrantTwin{rule: rule, maxGap: int64(maxGap), interval: int64(interval), blocks: map[int64]*quadrantBlock{}}
 	twin.run(pairs)
 	var got []aggregate.QuadrantInterval
-	for _, s := range pairs {
+	for i, s := range pairs {
 		got = x.Push(got, s.at, units.Watts(float64(s.p)/1e6), units.Vars(float64(s.q)/1e6), s.qual)
+		if i%4 == 0 {
+			x = resumeQuadrants(t, x, aggregate.QuadrantConfig{Rule: rule, MaxGap: maxGap, Demand: aggregate.Block(interval)})
+		}
 	}
 	got = x.Flush(got)
 	end := pairs[0].at - pairs[0].at%acquire.Instant(interval)
@@ -176,6 +179,49 @@ func checkQuadrants(t *testing.T, rule aggregate.Rule, interval, maxGap time.Dur
 }
 
 // randomPairs makes whole microwatts that survive the way through float64.
+// resumeQuadrants returns what goes on with the state of x.
+func resumeQuadrants(t *testing.T, x aggregate.Quadrants, config aggregate.QuadrantConfig) aggregate.Quadrants {
+	t.Helper()
+	state, err := x.MarshalBinary()
+	require.NoError(t, err)
+	next, err := aggregate.NewQuadrants(config)
+	require.NoError(t, err)
+	require.NoError(t, next.UnmarshalBinary(state))
+	require.Equal(t, x, next)
+	return next
+}
+
+func TestQuadrantsState(t *testing.T) {
+	at := acquire.At(time.Date(2026, 11, 20, 8, 7, 0, 0, time.UTC))
+	config := aggregate.QuadrantConfig{MaxSkew: time.Millisecond}
+	x, err := aggregate.NewQuadrants(config)
+	require.NoError(t, err)
+	x.Push(nil, at, 1000, -500, acquire.Good)
+	x.Tick(nil, at.Add(30*time.Second))
+	x.PushActive(nil, at.Add(time.Minute), 7, acquire.Uncertain)
+	x.PushReactive(nil, 1<<63-1, 7, acquire.Good)
+	next := resumeQuadrants(t, x, config)
+	next.PushReactive(nil, at.Add(time.Minute), 7, acquire.Good)
+	require.EqualValues(t, 2, next.Counts().Pairs)
+	state, err := x.MarshalBinary()
+	require.NoError(t, err)
+	before := next
+	for i := range state {
+		bad := slices.Clone(state)
+		bad[i] ^= 16
+		require.Error(t, next.UnmarshalBinary(bad))
+	}
+	require.Equal(t, before, next)
+	config.Rule = aggregate.Trapezoid
+	other, err := aggregate.NewQuadrants(config)
+	require.NoError(t, err)
+	require.ErrorIs(t, other.UnmarshalBinary(state), aggregate.ErrOtherConfiguration)
+	var zero aggregate.Quadrants
+	state, err = zero.MarshalBinary()
+	require.NoError(t, err)
+	require.NoError(t, zero.UnmarshalBinary(state))
+}
+
 func randomPairs(r *rand.Rand, n int) []powerPair {
 	pairs := make([]powerPair, n)
 	at := acquire.At(time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)) + acquire.Instant(r.Int64N(2e9))
@@ -337,6 +383,8 @@ func TestQuadrantsAllocateNothing(t *testing.T) {
 		dst = x.PushReactive(dst[:0], at.Add(time.Second), 10, acquire.Good)
 		dst = x.Tick(dst[:0], at.Add(2*time.Second))
 	}))
+	state := make([]byte, 0, 1024)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = x.AppendBinary(state) }))
 }
 
 func BenchmarkQuadrants(b *testing.B) {

@@ -238,4 +238,6 @@ func TestReconcileAllocs(t *testing.T) {
 	r, err := aggregate.NewReconciler(aggregate.Tolerance{MaxPower: 1e6})
 	require.NoError(t, err)
 	require.Zero(t, testing.AllocsPerRun(100, func() { r.Compare(&iv) }))
+	state := make([]byte, 0, 1024)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = r.AppendBinary(state) }))
 }

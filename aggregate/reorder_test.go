@@ -381,6 +381,8 @@ func TestReorderAllocs(t *testing.T) {
 		swappedPairs(&b, &at)
 		r.Observe(&b)
 	}))
+	state := make([]byte, 0, 4096)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = r.AppendBinary(state) }))
 }
 
 func BenchmarkReorder(b *testing.B) {
