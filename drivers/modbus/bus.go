@@ -80,9 +80,9 @@ type Trace struct {
 
 // Bus is a connection that several sources share, each for a unit of its own:
 // their requests take turns in the order of asking, so that none waits for more
-// than one request of each other. The connection is made when the first stream is
-// opened and ends with the last. When it breaks, so do the streams on it, and the
-// first that is opened again makes a new one.
+// than one request, or one window, of each other. The connection is made when the
+// first stream is opened and ends with the last. When it breaks it is closed, and so
+// the streams on it end; the first that is opened again makes a new one.
 //
 // A Bus is safe for concurrent use. Make one with NewBus.
 type Bus struct {

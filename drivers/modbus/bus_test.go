@@ -435,3 +435,36 @@ func TestPauseRulesOutAWindow(t *testing.T) {
 		assert.Equal(t, 90*time.Millisecond, time.Since(start))
 	})
 }
+
+// A device that refuses everything for a while is not taken for one with holes, and is
+// not asked for every value alone at every poll.
+func TestRefusingEverythingTeachesNothing(t *testing.T) {
+	for _, window := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			var addresses []uint16
+			for a := range uint16(300) {
+				addresses = append(addresses, 100+a)
+			}
+			device := labelled{holes: map[uint16]bool{150: true}}
+			r := newRig(t, modbus.Config{Window: window}, device, addresses...)
+			r.server.SetFault(modbustest.WithException(modbustest.IllegalDataAddress))
+			s := r.open()
+			var b acquire.Batch
+			for range 10 {
+				require.NoError(t, s.Next(t.Context(), &b))
+				_, reasons := r.check(&b)
+				require.Len(t, reasons, 300)
+				require.Equal(t, acquire.Configuration, reasons[0])
+			}
+			assert.Len(t, r.source.Plan(), 3)
+			assert.LessOrEqual(t, r.source.Stats().Requests, uint64(2*300+10*3))
+			r.server.SetFault(nil)
+			for range 3 {
+				require.NoError(t, s.Next(t.Context(), &b))
+			}
+			good, _ := r.check(&b)
+			assert.Equal(t, 299, good)
+			assert.Len(t, r.source.Plan(), 4)
+		})
+	}
+}

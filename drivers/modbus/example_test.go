@@ -3,6 +3,7 @@ package modbus_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/drivers/modbus"
@@ -60,4 +61,73 @@ func Example() {
 	// main/U 230.5 V good
 	// main/E 1234567 Wh good
 	// input 0, length 74, points 2
+}
+
+// Two meters on one serial line. Here the line is a converter that passes its frames
+// over TCP; with a port of this machine it would be
+//
+//	modbus.BusConfig{Serial: modbus.Serial{Port: "/dev/ttyUSB0", Baud: 9600}}
+func ExampleBus() {
+	ctx := context.Background()
+	meters := make(map[byte]modbustest.Device)
+	for unit := byte(1); unit <= 2; unit++ {
+		var image modbustest.Image
+		image.SetRegisters(modbustest.InputRegisters, 0, 100*uint16(unit))
+		meters[unit] = &image
+	}
+	converter, err := modbustest.Start(modbustest.Config{Framing: modbustest.RTU, Units: meters, IgnoreUnknown: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer converter.Close()
+
+	bus, err := modbus.NewBus(modbus.BusConfig{Address: converter.Address(), Framing: modbus.RTU})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for unit, err := range bus.Units(ctx, 1, 3, 100*time.Millisecond) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("there is unit", unit)
+	}
+
+	catalog := acquire.NewCatalog()
+	var sources []acquire.Source
+	for unit := byte(1); unit <= 2; unit++ {
+		source, err := modbus.NewSource(modbus.Config{
+			Bus: bus, Unit: unit, Catalog: catalog,
+			Points: []modbus.Point{{Name: fmt.Sprintf("meter %d/P", unit), At: modbus.Input(0), Type: modbus.Uint16}},
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		sources = append(sources, acquire.Reconnect(source, acquire.Backoff{}))
+	}
+	for _, source := range sources {
+		stream, err := source.Open(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer stream.Close()
+		var batch acquire.Batch
+		if err := stream.Next(ctx, &batch); err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, sample := range batch.Samples {
+			point, _ := catalog.Point(sample.Point)
+			fmt.Println(point.Name, sample.Value, sample.Quality)
+		}
+	}
+	// Output:
+	// there is unit 1
+	// there is unit 2
+	// meter 1/P 100 good
+	// meter 2/P 200 good
 }

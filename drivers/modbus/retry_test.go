@@ -56,7 +56,7 @@ func TestLossyNetwork(t *testing.T) {
 			stream, err := acquire.Reconnect(src, acquire.Backoff{}).Open(t.Context())
 			require.NoError(t, err)
 			defer stream.Close()
-			const polls = 20000
+			const polls = 8000
 			bad := 0
 			var b acquire.Batch
 			for range polls {

@@ -46,13 +46,17 @@ func (master) RemoteAddr() net.Addr { return nil }
 
 // reads is how many requests the tests of late answers on a serial port make: a
 // line has its silences, so that many take their time.
-var reads = flag.Uint64("reads", 1000, "requests to make on a serial port")
+var reads = flag.Uint64("reads", 250, "requests to make in each test of a serial port")
 
 // A device behind a real serial port of the system answers too late, at random,
 // over and over. No value is of another register or of another time.
 func TestLateAnswersOnASerialPort(t *testing.T) {
-	for _, f := range []modbus.Framing{modbus.RTU, modbus.ASCII} {
-		t.Run(f.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		framing modbus.Framing
+		retries int
+	}{{modbus.RTU, -1}, {modbus.ASCII, -1}, {modbus.RTU, modbus.DefaultRetries}, {modbus.ASCII, modbus.DefaultRetries}} {
+		f := c.framing
+		t.Run(fmt.Sprint(f, c.retries), func(t *testing.T) {
 			path, far := terminal(t)
 			const timeout = 10 * time.Millisecond
 			random := rand.New(rand.NewPCG(3, 4))
@@ -75,7 +79,7 @@ func TestLateAnswersOnASerialPort(t *testing.T) {
 			bus, err := modbus.NewBus(modbus.BusConfig{Serial: modbus.Serial{Port: path, Baud: 4000000}, Framing: f, LateGrace: 10 * timeout})
 			require.NoError(t, err)
 			l := &line{server, bus}
-			src := l.source(t, modbus.Config{Unit: 3, Timeout: timeout, Interval: -1, MaxTimeouts: 1 << 20, MaxRegisters: 2}, 8)
+			src := l.source(t, modbus.Config{Unit: 3, Timeout: timeout, Interval: -1, MaxTimeouts: 1 << 20, MaxRegisters: 2, Retries: c.retries}, 8)
 			stream, err := src.Open(t.Context())
 			require.NoError(t, err)
 			defer stream.Close()

@@ -24,8 +24,11 @@ type stream struct {
 	proven bool  // the device has shown a sign of life
 	err    error // final error
 
-	timedOut bool     // some request of the present poll was left unanswered
-	busy     []*query // blocks of the present poll that the device was too busy for
+	timedOut bool      // some request of the present poll was left unanswered
+	busy     []*query  // blocks of the present poll that the device was too busy for
+	gave     bool      // the device gave some block of it
+	refused  bool      // and refused another
+	barren   time.Time // when a poll that divided blocks gave nothing all the same
 
 	version   int       // of the source's plan
 	due       time.Time // when the poll to come is due
@@ -178,7 +181,7 @@ func (s *stream) lost(skipped uint64) (n uint64) {
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	var lessons Limits
 	due := s.turn()
-	s.timedOut, s.busy = false, s.busy[:0]
+	s.timedOut, s.busy, s.gave, s.refused = false, s.busy[:0], false, false
 	if size := s.src.present().window; size > 1 && len(due) > 1 && s.link.framing.identified() && s.link.gap == 0 {
 		due, answered, s.timedOut = s.pollWindow(ctx, b, due, size)
 	}
@@ -199,7 +202,8 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 		case err == nil:
 			q.refused = false
 			answered = true
-		case refusal(err) && q.divisible():
+		case refusal(err) && q.divisible() && time.Since(s.barren) >= barrenPause:
+			s.refused = true
 			again := q.refused
 			q.refused = true
 			found := s.divide(ctx, q, b)
@@ -218,6 +222,12 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 		}
 	}
 	s.insist(ctx, b)
+	switch {
+	case s.gave:
+		s.barren = time.Time{}
+	case s.refused: // a device that refuses everything has other troubles
+		s.barren, lessons = time.Now(), Limits{}
+	}
 	if lessons.Holes != nil || lessons.MaxRegisters != 0 || lessons.MaxBits != 0 {
 		s.src.learn(lessons)
 	}
@@ -335,6 +345,9 @@ func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found 
 // between polls it always should.
 func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval }
 
+// barrenPause is how long blocks are not divided after that gave nothing at all.
+const barrenPause = time.Minute
+
 // spent reports whether the time for dividing blocks is over. That is done twice in
 // an hour or so, and may make a poll late if those follow each other quickly.
 func (s *stream) spent() bool {
@@ -353,6 +366,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 		s.silent, s.proven = 0, true
 		var data []byte
 		if data, err = s.src.framer.data(q.block, q.request, answer); err == nil {
+			s.gave = true
 			decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))
 			return at, nil
 		}

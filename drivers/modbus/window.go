@@ -158,7 +158,7 @@ func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight
 	binary.BigEndian.PutUint16(q.request, f.transaction)
 	data, err := s.src.framer.data(q.block, q.request, frame)
 	if err == nil {
-		q.refused = false
+		q.refused, s.gave = false, true
 		decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))
 		return true
 	}
