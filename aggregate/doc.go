@@ -48,9 +48,9 @@
 //     between, since these close while the gap lasts. The same holds where the clock
 //     was set back: readings late by more than MaxGap and yet above the last one.
 //   - A register that drops has rolled over if Modulus and MaxPower allow it, given as
-//     Digits or Bits of the register. Where they do not, or are not known, the next
-//     reading decides: a lone bad reading books nothing (Home Assistant #182493), a new
-//     start books what OnReset says, by default nothing.
+//     Digits or Bits of the register. Where they do not, or are not known, or the
+//     register shows 0, the next reading decides: a lone bad reading books nothing (Home
+//     Assistant #182493), a new start books what OnReset says, by default nothing.
 //   - A meter swap, or a change of transformers, is told by Router.Swap and never
 //     guessed: energy before and after is exact.
 //   - A pulse output is a register whose counts have an exact PulseWeight. A PulseMeter

@@ -287,6 +287,25 @@ func TestResolution(t *testing.T) {
 	}
 }
 
+// A register in Wh with decimals, as floating-point registers are.
+func BenchmarkRegisterFractional(b *testing.B) {
+	r, _, registers := plant(b, 1, acquire.KindFloat64, aggregate.Metering{Registers: aggregate.Registers{MaxPower: 1e6}}, true)
+	const size, step = 1000, 3.7
+	wh := 0.0
+	batch := acquire.Batch{Samples: make([]acquire.Sample, size)}
+	for i := range batch.Samples {
+		batch.Samples[i] = acquire.Sample{Time: benchStart + acquire.Instant(i)*1e9, Point: registers[0], Quality: acquire.Good}
+	}
+	perSample(b, size, func() {
+		for i := range batch.Samples {
+			wh += step
+			batch.Samples[i].Value = acquire.Float64(wh)
+			batch.Samples[i].Time += size * 1e9
+		}
+		r.Observe(&batch)
+	})
+}
+
 func TestModulus(t *testing.T) {
 	for n, want := range map[int]uint64{1: 10, 6: 1000000, 19: 1e19, 0: 1, -1: 1, 20: 1} {
 		require.Equal(t, want, aggregate.Digits(n))

@@ -12,7 +12,8 @@ import (
 
 // VectorApparent returns |ΣP + jΣQ|, the vector apparent power of the phases
 // (IEEE 1459-2010, clause 3.2.2). Unbalance does not show in it, and it is what
-// follows from the total P and Q of a meter. It is NaN if any of them is.
+// follows from the total P and Q of a meter. It is NaN if any of them is and the
+// others are finite.
 func VectorApparent(p [3]units.Watts, q [3]units.Vars) units.VoltAmperes {
 	return units.VoltAmperes(math.Hypot(float64(p[0]+p[1]+p[2]), float64(q[0]+q[1]+q[2])))
 }
