@@ -195,6 +195,16 @@ func (c *caller) arm(ctx context.Context, l *link, deadline time.Time) error {
 	return l.conn.SetDeadline(deadline)
 }
 
+// expectBy brings the deadline for reading forward, and leaves that for writing.
+func (c *caller) expectBy(ctx context.Context, l *link, deadline time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.conn.SetReadDeadline(deadline)
+}
+
 func (c *caller) disarm() {
 	c.mu.Lock()
 	c.conn = nil
@@ -324,15 +334,24 @@ func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.
 	start := time.Now()
 	deadline := start.Add(timeout + onTheWay)
 	l.stale = l.end - l.start
+	patience := c.patience(timeout, retries) + onTheWay
 	for l.tried = 0; ; {
-		soft := deadline
-		if l.tried < retries {
-			soft = start.Add(time.Duration(l.tried+1) * (c.patience(timeout, retries) + onTheWay))
-			if soft.After(deadline) {
-				soft = deadline
+		soft := start.Add(time.Duration(l.tried+1) * patience)
+		if l.tried >= retries || deadline.Sub(soft) < patience/2 {
+			soft = deadline // there is no time for another
+		}
+		var err error
+		if l.tried == 0 || time.Until(deadline) > patience/4 {
+			err = l.send(ctx, c, request, deadline)
+		} else { // the machine stood still
+			soft, err = deadline, l.armed(ctx, c, deadline)
+		}
+		if err == nil && soft.Before(deadline) {
+			if err = c.expectBy(ctx, l, soft); err != nil && ctx.Err() == nil {
+				l.fail(err)
 			}
 		}
-		if err := l.send(ctx, c, request, soft); err != nil {
+		if err != nil {
 			now := l.now()
 			return nil, midpoint(now, now), err
 		}
