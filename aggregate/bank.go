@@ -122,13 +122,16 @@ func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
 		if uint(slot) < uint(len(gauges)) {
 			// What gauge.push does, for import, without the call.
 			g := &gauges[slot]
-			x, isFloat := s.Value.Float64()
-			dt, common := g.common(s.Time, s.Quality)
-			p, exact := round(float64(x * g.factor))
-			if first, second := g.ends(p); isFloat && common && exact && first|second >= 0 {
-				g.in = g.in.add(product(uint64(first)+uint64(second), dt))
-				g.advance(s.Time, p)
-				continue
+			if dt, ok := g.common(s.Time, s.Quality); ok {
+				if x, ok := s.Value.Float64(); ok {
+					if x := g.parts(x); distinct(x) {
+						p := x >> partBits
+						if first, second := g.split(p); int64(first) >= 0 {
+							g.take(s.Time, dt, p, first+second)
+							continue
+						}
+					}
+				}
 			}
 		}
 		if uint(slot) < uint(len(b.counters)) && b.counters[slot].push(s.Time, s.Value, s.Quality) {

@@ -39,12 +39,14 @@ func (b *Bank) PushColumns(dst []Period, slots []uint32, times []acquire.Instant
 		if uint(slot) < uint(len(gauges)) {
 			// What gauge.push does, for import, without the call.
 			g := &gauges[slot]
-			dt, common := g.common(times[i], q)
-			p, exact := round(float64(values[i] * g.factor))
-			if first, second := g.ends(p); common && exact && first|second >= 0 {
-				g.in = g.in.add(product(uint64(first)+uint64(second), dt))
-				g.advance(times[i], p)
-				continue
+			if dt, ok := g.common(times[i], q); ok {
+				if x := g.parts(values[i]); distinct(x) {
+					p := x >> partBits
+					if first, second := g.split(p); int64(first) >= 0 {
+						g.take(times[i], dt, p, first+second)
+						continue
+					}
+				}
 			}
 		}
 		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})

@@ -138,6 +138,32 @@ func (g *gauge) ends(p int64) (a, b int64) {
 	return p, p
 }
 
+// parts returns x, a value of the point, in parts of a microwatt as run has them.
+func (g *gauge) parts(x float64) uint64 {
+	return math.Float64bits(float64(x*g.factor)+roundShift) - roundZero
+}
+
+// distinct reports whether parts are a power that may be rounded by a shift: none
+// below 0, beyond 17 MW or near a tie, and no NaN.
+func distinct(parts uint64) bool {
+	return parts&partMask != 0 && parts>>(powerBits+partBits) == 0
+}
+
+// split returns the power at both ends of the line that the rule draws from the
+// last sample to p, where for HoldLeft the first counts twice, and for
+// MeanOverPast the second, in place of the other.
+func (g *gauge) split(p uint64) (first, second uint64) {
+	share := g.taken & 3
+	return uint64(g.p) * (2 - share), p * share
+}
+
+// take is what push does with the twice the mean power, for a sample that is known
+// to be common.
+func (g *gauge) take(t acquire.Instant, dt, p, twice uint64) {
+	g.in = g.in.add(product(twice, dt))
+	g.advance(t, int64(p))
+}
+
 // pushCrossing is push for a straight line that crosses zero.
 func (g *gauge) pushCrossing(t acquire.Instant, x float64, q acquire.Quality) bool {
 	dt, ok := g.common(t, q)

@@ -13,7 +13,7 @@ import (
 // mostly none.
 type Meter struct {
 	bank Bank
-	g    *gauge   // nil for a register
+	g    *gauge   // of power; a disarmed one for a register
 	c    *counter // nil for power
 }
 
@@ -27,21 +27,22 @@ func NewMeter(p *Plan) (*Meter, error) {
 	if p.isGauge() {
 		m.g = &m.bank.gauges[0]
 	} else {
-		m.c = &m.bank.counters[0]
+		m.g, m.c = &gauge{limit: disarmed}, &m.bank.counters[0]
 	}
 	return m, nil
 }
 
 // Push takes the value v, in the unit of the plan, that was measured at t.
 func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
-	if g := m.g; g != nil {
-		// What gauge.push does, for import, without the call.
-		dt, common := g.common(t, q)
-		p, exact := round(float64(v * g.factor))
-		if first, second := g.ends(p); common && exact && first|second >= 0 {
-			g.in = g.in.add(product(uint64(first)+uint64(second), dt))
-			g.advance(t, p)
-			return dst
+	// What gauge.push does, for import, without the call.
+	g := m.g
+	if dt, ok := g.common(t, q); ok {
+		if x := g.parts(v); distinct(x) {
+			p := x >> partBits
+			if first, second := g.split(p); int64(first) >= 0 {
+				g.take(t, dt, p, first+second)
+				return dst
+			}
 		}
 	}
 	return m.take(dst, t, acquire.Float64(v), q)
