@@ -179,6 +179,7 @@ func NewSource(cfg Config) (*Source, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %s: %w", cfg.Name, err)
 	}
+	s.cfg.Points = nil // the members have them
 	s.terms = s.configured()
 	s.current.blocks, s.current.window = s.plan(), cfg.Window
 	return s, nil
