@@ -118,7 +118,7 @@ func TestHostileStages(t *testing.T) {
 		state, err := s.state.MarshalBinary()
 		require.NoError(t, err)
 		taken := 0
-		for range 1500 {
+		for range 300 {
 			bad := slices.Clone(state)
 			for range 1 + random.IntN(3) {
 				at := 15 + random.IntN(len(bad)-15)
@@ -135,7 +135,7 @@ func TestHostileStages(t *testing.T) {
 				taken++
 			}
 		}
-		require.Greater(t, taken, 10, "%T", s.state)
+		require.Greater(t, taken, 2, "%T", s.state)
 	}
 }
 
