@@ -112,6 +112,59 @@ func (d *desk) drop() []Period {
 // Push takes samples in the order of their arrival and appends the periods that
 // they close to dst. Samples of points that feed no slot are passed over.
 func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
+	if len(b.gauges) < scattered {
+		return b.pushSome(dst, samples)
+	}
+	for len(samples) > 0 {
+		n := min(len(samples), ahead)
+		if samples[n-1].Point-samples[0].Point != acquire.PointID(n-1) { // not one after the other
+			b.fetch(samples[:n])
+		}
+		dst = b.pushSome(dst, samples[:n])
+		samples = samples[n:]
+	}
+	return dst
+}
+
+// A bank of scattered slots or more does not fit the nearest caches. Series that
+// come in no order are waited for one by one then, unless each was touched shortly
+// before: the loop that does nothing else has many of them on their way at once.
+const (
+	scattered = 1024
+	ahead     = 64 // samples
+)
+
+// fetch touches the series that samples feed. What it returns is of no use, but
+// keeps the compiler from leaving out the rest.
+//
+//go:noinline
+func (b *Bank) fetch(samples []acquire.Sample) (sum uint64) {
+	routes, gauges := b.routes, b.gauges
+	for i := range samples {
+		if id := samples[i].Point; uint(id) < uint(len(routes)) {
+			if slot := routes[id] - 1; uint(slot) < uint(len(gauges)) {
+				sum += gauges[slot].taken
+			}
+		}
+	}
+	return sum
+}
+
+// fetchSlots is fetch for slots.
+//
+//go:noinline
+func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
+	gauges := b.gauges
+	for _, slot := range slots {
+		if uint(slot) < uint(len(gauges)) {
+			sum += gauges[slot].taken
+		}
+	}
+	return sum
+}
+
+// pushSome is Push.
+func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 	routes, gauges := b.routes, b.gauges
 	for i := range samples {
 		s := &samples[i]

@@ -2,6 +2,7 @@ package aggregate_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -195,6 +196,68 @@ func TestBankAllocsNothing(t *testing.T) {
 		}))
 		require.Greater(t, total, 1000)
 		closed = bank.Flush(closed)
+	}
+}
+
+// A bank of many slots, whose samples come in no order, does to each what a Meter
+// does.
+func TestLargeBankEqualsMeters(t *testing.T) {
+	const meters = 1500
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Watt, Demand: aggregate.Block(time.Minute)})
+	require.NoError(t, err)
+	points := make([]acquire.PointID, meters)
+	for i := range points {
+		points[i] = acquire.PointID(2*i + 1)
+	}
+	pushed, err := aggregate.NewBank(plan, nil, points)
+	require.NoError(t, err)
+	inColumns, err := aggregate.NewBank(plan, nil, points)
+	require.NoError(t, err)
+	random := rand.New(rand.NewPCG(51, 52))
+	single := make([]*aggregate.Meter, meters)
+	for i := range single {
+		single[i], err = aggregate.NewMeter(plan)
+		require.NoError(t, err)
+	}
+	var want, got, columned []aggregate.Period
+	var batch acquire.Batch
+	for round := range 8 {
+		batch.Reset()
+		var slots []uint32
+		var times []acquire.Instant
+		var values []float64
+		var qualities []acquire.Quality
+		order := random.Perm(meters)
+		if round%3 == 0 {
+			slices.Sort(order)
+		}
+		for _, i := range order {
+			at := benchStart + acquire.Instant(round)*20e9 + acquire.Instant(random.IntN(1000))
+			v, q := random.NormFloat64()*1000+500, acquire.Good
+			if random.IntN(50) == 0 {
+				q = acquire.Bad
+			}
+			batch.Append(acquire.Sample{Time: at, Point: points[i], Value: acquire.Float64(v), Quality: q})
+			batch.Append(acquire.Sample{Time: at, Point: acquire.PointID(2*i + 2), Value: acquire.Float64(v), Quality: q}) // feeds nothing
+			slots, times, values, qualities = append(slots, uint32(i)), append(times, at), append(values, v), append(qualities, q)
+			from := len(want)
+			want = single[i].Push(want, at, v, q)
+			for n := range want[from:] {
+				want[from+n].Slot = uint32(i)
+			}
+		}
+		got = pushed.Push(got, batch.Samples)
+		columned, err = inColumns.PushColumns(columned, slots, times, values, qualities)
+		require.NoError(t, err)
+	}
+	require.Greater(t, len(want), meters)
+	samePeriods(t, want, got)
+	samePeriods(t, want, columned)
+	for i := range single {
+		first, _ := pushed.Totals(uint32(i))
+		second, _ := inColumns.Totals(uint32(i))
+		require.Equal(t, single[i].Totals(), first)
+		require.Equal(t, first, second)
 	}
 }
 

@@ -199,6 +199,33 @@ func BenchmarkBank1MMetersShuffled(b *testing.B) {
 	benchmarkBank(b, 1000000, aggregate.HoldLeft, true, fractional)
 }
 
+// The same as columns: one sample of each meter in turns, or in one random order.
+func benchmarkBankColumns(b *testing.B, meters int, shuffled bool) {
+	plan, err := aggregate.NewPlan(aggregate.Series{Unit: units.Watt})
+	require.NoError(b, err)
+	bank, err := aggregate.NewBank(plan, nil, make([]acquire.PointID, meters))
+	require.NoError(b, err)
+	slots, times, values := make([]uint32, meters), make([]acquire.Instant, meters), make([]float64, meters)
+	for i := range slots {
+		slots[i], times[i], values[i] = uint32(i), benchStart, 1000.123456789*float64(1+i%7)
+	}
+	if shuffled {
+		rand.Shuffle(meters, func(i, j int) { slots[i], slots[j] = slots[j], slots[i] })
+	}
+	var closed []aggregate.Period
+	perSample(b, meters, func() {
+		if closed, err = bank.PushColumns(closed[:0], slots, times, values, nil); err != nil {
+			b.Fatal(err)
+		}
+		for i := range times {
+			times[i] += 1e9
+		}
+	})
+}
+
+func BenchmarkBankColumns10kMeters(b *testing.B)         { benchmarkBankColumns(b, 10000, false) }
+func BenchmarkBankColumns10kMetersShuffled(b *testing.B) { benchmarkBankColumns(b, 10000, true) }
+
 // A column of one meter over and over, of n samples: in the nearest caches, or
 // beyond all of them. What it costs to move the times on is not part of it: each
 // round is a meter of its own.

@@ -29,6 +29,26 @@ func (b *Bank) PushColumns(dst []Period, slots []uint32, times []acquire.Instant
 			return dst, b.noSlot(slot)
 		}
 	}
+	if len(b.gauges) < scattered {
+		return b.pushSlots(dst, slots, times, values, qualities), nil
+	}
+	for len(slots) > 0 {
+		n := min(len(slots), ahead)
+		if slots[n-1]-slots[0] != uint32(n-1) {
+			b.fetchSlots(slots[:n])
+		}
+		var q []acquire.Quality
+		if qualities != nil {
+			q, qualities = qualities[:n], qualities[n:]
+		}
+		dst = b.pushSlots(dst, slots[:n], times[:n], values[:n], q)
+		slots, times, values = slots[n:], times[n:], values[n:]
+	}
+	return dst, nil
+}
+
+// pushSlots is PushColumns of what is known to fit.
+func (b *Bank) pushSlots(dst []Period, slots []uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) []Period {
 	gauges := b.gauges
 	times, values = times[:len(slots)], values[:len(slots)]
 	q := acquire.Good
@@ -51,7 +71,7 @@ func (b *Bank) PushColumns(dst []Period, slots []uint32, times []acquire.Instant
 		}
 		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
 	}
-	return dst, nil
+	return dst
 }
 
 func (b *Bank) noSlot(slot uint32) error {

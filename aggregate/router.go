@@ -341,20 +341,33 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	if r.received = b.Received; r.received > 0 && r.received < latest {
 		horizon = r.received + min(r.maxAhead, latest-r.received)
 	}
-	samples := b.Samples
+	samples, routes, gauges := b.Samples, r.routes, r.gauges
 	for i := range samples {
 		s := &samples[i]
-		if s.Point >= acquire.PointID(len(r.routes)) {
+		if s.Point >= acquire.PointID(len(routes)) {
 			continue
 		}
-		at := r.routes[s.Point]
+		if i%ahead == 0 && len(gauges) >= scattered {
+			r.fetch(samples[i:min(i+ahead, len(samples))])
+		}
+		at := routes[s.Point]
 		if s.Time > horizon {
 			r.takeAhead(at, s)
 			continue
 		}
 		if at > 0 && at < fan {
-			if x, ok := s.Value.Float64(); ok && r.gauges[at-1].push(s.Time, x, s.Quality) {
-				continue
+			// What gauge.push does, for import, without the call.
+			g := &gauges[at-1]
+			if dt, ok := g.common(s.Time, s.Quality); ok {
+				if x, ok := s.Value.Float64(); ok {
+					if x := g.parts(x); distinct(x) {
+						p := x >> partBits
+						if first, second := g.split(p); int64(first) >= 0 {
+							g.take(s.Time, dt, p, first+second)
+							continue
+						}
+					}
+				}
 			}
 		} else if at < 0 && r.counters[-at-1].push(s.Time, s.Value, s.Quality) {
 			continue
@@ -363,6 +376,24 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 	}
 	r.pass(b.Watermark, b.Points)
 	return r.finish()
+}
+
+// fetch does for a Router what Bank.fetch does for a Bank.
+//
+//go:noinline
+func (r *Router) fetch(samples []acquire.Sample) (sum uint64) {
+	routes, gauges := r.routes, r.gauges
+	if samples[len(samples)-1].Point-samples[0].Point == acquire.PointID(len(samples)-1) {
+		return 0 // one after the other
+	}
+	for i := range samples {
+		if id := samples[i].Point; uint(id) < uint(len(routes)) {
+			if at := routes[id] - 1; uint(at) < uint(len(gauges)) {
+				sum += gauges[at].taken
+			}
+		}
+	}
+	return sum
 }
 
 // takeAhead is take for a sample that may be stamped too far ahead.
