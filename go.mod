@@ -4,10 +4,8 @@ go 1.26
 
 require (
 	github.com/goburrow/modbus v0.1.0
+	github.com/goburrow/serial v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 
-require (
-	github.com/goburrow/serial v0.1.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
-)
+require go.yaml.in/yaml/v3 v3.0.5 // indirect

@@ -192,12 +192,12 @@ func (k *codec) instant(t *acquire.Instant) {
 	k.require(*t >= 0 && *t <= latest+soonest/2)
 }
 
-func (c *tally) fields(k *codec) {
-	k.int128(&c.in)
-	k.int128(&c.out)
-	word(k, &c.good)
-	word(k, &c.uncertain)
-	k.require(c.in.sign() >= 0 && c.out.sign() >= 0 && c.good >= 0 && c.uncertain >= 0 && c.good+c.uncertain >= 0)
+func (t *tally) fields(k *codec) {
+	k.int128(&t.in)
+	k.int128(&t.out)
+	word(k, &t.good)
+	word(k, &t.uncertain)
+	k.require(t.in.sign() >= 0 && t.out.sign() >= 0 && t.good >= 0 && t.uncertain >= 0 && t.good+t.uncertain >= 0)
 }
 
 func (c *channel) fields(k *codec) {

@@ -99,7 +99,7 @@ func checkCounterPush(t *testing.T, seed uint64) (short int) {
 	slow, few, all := fast, newMinutes(), newMinutes()
 	at, x := start, float64(pick(1000))
 	for range 400 {
-		at += acquire.Instant(1 + pick(3)*pick(15e9))
+		at += acquire.Instant(1 + int64(pick(3))*random.Int64N(15e9))
 		switch pick(12) {
 		case 0:
 			x = float64(pick(1000))

@@ -90,7 +90,7 @@ func TestIntervals(t *testing.T) {
 				var got []pair
 				for _, r := range rs {
 					assert.Equal(t, r.Start, r.Time)
-					got = append(got, pair{int(r.Start-noon) / 1e9, int(r.End-noon) / 1e9, r.Status.Has(part13.Partial)})
+					got = append(got, pair{int((r.Start - noon) / 1e9), int((r.End - noon) / 1e9), r.Status.Has(part13.Partial)})
 				}
 				assert.Equal(t, c.want, got)
 			}

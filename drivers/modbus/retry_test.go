@@ -50,7 +50,7 @@ func TestLossyNetwork(t *testing.T) {
 			random := rand.New(rand.NewPCG(5, 6))
 			l := newLine(t, modbus.BusConfig{UDP: true}, modbustest.Config{
 				Units: map[byte]modbustest.Device{3: ticking{}}, PerRequest: 5 * time.Millisecond,
-				Fault: func(x *modbustest.Exchange) { x.Drop = random.Float64() < c.loss || random.Float64() < c.loss },
+				Fault: func(x *modbustest.Exchange) { x.Drop = random.Float64() < 1-(1-c.loss)*(1-c.loss) },
 			})
 			src := l.source(t, modbus.Config{Unit: 3, Retries: 4}, 8)
 			stream, err := acquire.Reconnect(src, acquire.Backoff{}).Open(t.Context())
