@@ -43,7 +43,7 @@ func NewBank(p *Plan, c *acquire.Catalog, points []acquire.PointID) (*Bank, erro
 	for _, id := range points {
 		last = max(last, id)
 	}
-	if int(last) > 64*len(points)+1<<20 {
+	if uint64(last) > 64*uint64(len(points))+1<<20 {
 		fault(fmt.Errorf("point %d is far beyond the number of points: ids of a Catalog are dense", last))
 	}
 	if len(faults) != 0 {
@@ -199,17 +199,20 @@ func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 
 // take takes a sample that is not a common one.
 func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
-	d := b.at(slot, dst)
 	if len(b.gauges) == 0 {
-		if c := &b.counters[slot]; !c.push(s.Time, s.Value, s.Quality) {
-			d.takeCounter(c, s)
+		c := &b.counters[slot]
+		if c.push(s.Time, s.Value, s.Quality) {
+			return dst
 		}
+		d := b.at(slot, dst)
+		d.takeCounter(c, s)
 		return d.drop()
 	}
 	g := &b.gauges[slot]
 	if x, ok := number(s.Value); ok && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
-		return d.drop()
+		return dst
 	}
+	d := b.at(slot, dst)
 	d.takeGauge(g, s)
 	return d.drop()
 }

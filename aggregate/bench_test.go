@@ -127,23 +127,28 @@ func BenchmarkRegister(b *testing.B) {
 func BenchmarkMeterPush(b *testing.B) {
 	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
 		b.Run(rule.String(), func(b *testing.B) {
-			m := meterOf(b, aggregate.Series{Unit: units.Watt, Rule: rule})
-			at := benchStart
-			closed := m.Push(nil, at, 1, acquire.Good)
-			var values [1000]float64
-			for i := range values {
-				values[i] = 1000.123456789 * float64(1+i%7)
-			}
-			perSample(b, len(values), func() {
-				t, out := at, closed
-				for _, v := range values {
-					t += 1e9
-					out = m.Push(out[:0], t, v, acquire.Good)
-				}
-				at, closed = t, out
-			})
+			benchmarkMeter(b, rule, 1000.123456789)
 		})
 	}
+	b.Run("export", func(b *testing.B) { benchmarkMeter(b, aggregate.HoldLeft, -1000.123456789) })
+}
+
+func benchmarkMeter(b *testing.B, rule aggregate.Rule, power float64) {
+	m := meterOf(b, aggregate.Series{Unit: units.Watt, Rule: rule})
+	at := benchStart
+	closed := m.Push(nil, at, 1, acquire.Good)
+	var values [1000]float64
+	for i := range values {
+		values[i] = power * float64(1+i%7)
+	}
+	perSample(b, len(values), func() {
+		t, out := at, closed
+		for _, v := range values {
+			t += 1e9
+			out = m.Push(out[:0], t, v, acquire.Good)
+		}
+		at, closed = t, out
+	})
 }
 
 // The same meters in a Bank.

@@ -45,6 +45,14 @@ func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quali
 			}
 		}
 	}
+	return m.pushOther(dst, t, v, q)
+}
+
+// pushOther is Push for export, and what is not a common sample.
+func (m *Meter) pushOther(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
+	if m.g.push(t, v, q) {
+		return dst
+	}
 	return m.take(dst, t, acquire.Float64(v), q)
 }
 
