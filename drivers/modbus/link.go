@@ -51,6 +51,8 @@ type link struct {
 	noisy      bool      // what is on the line is not to be trusted until it falls silent
 	active     time.Time // when the line was last busy
 
+	writeBy time.Time // deadline for writing; under the lock of the caller that has the turn
+
 	acknowledge func() // makes the system acknowledge what has come at once, if it can
 
 	streams int // that use it; belongs to the Bus
@@ -111,6 +113,10 @@ const maxForeign = 256
 // maxTries is how often one request may be sent.
 const maxTries = 1 + MaxRetries
 
+// writeGrace is how long a request that is being written may take when its caller
+// gives up.
+const writeGrace = 20 * time.Millisecond
+
 // minSilence is the least time without a byte that counts as silence between
 // frames. Drivers and USB adapters hand over what they have in portions of some
 // milliseconds, whatever the line does.
@@ -129,7 +135,7 @@ type caller struct {
 	noise   bool          // what came in place of its latest answer was damaged
 
 	mu   sync.Mutex
-	conn net.Conn // of the link whose turn the caller has, to interrupt
+	link *link // whose turn the caller has, to interrupt
 
 	watched <-chan struct{} // Done of the context that interrupts
 	unwatch func() bool
@@ -166,8 +172,12 @@ func (c *caller) watch(ctx context.Context) {
 		defer c.watches.Done()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.conn != nil {
-			c.conn.SetDeadline(longAgo)
+		if l := c.link; l != nil {
+			// A request that is just being written goes out, if the device takes it:
+			// one cut short would cost the others on the link their connection.
+			l.conn.SetReadDeadline(longAgo)
+			l.conn.SetWriteDeadline(time.Now().Add(writeGrace))
+			l.writeBy = time.Time{}
 		}
 	})
 	c.watched, c.unwatch = done, stop
@@ -183,31 +193,28 @@ func (c *caller) release() {
 	c.watched, c.unwatch = nil, nil
 }
 
-// arm sets the deadline of the link that c has the turn of. One that an interrupt
-// has set already stays.
-func (c *caller) arm(ctx context.Context, l *link, deadline time.Time) error {
+// arm sets the deadlines of the link that c has the turn of. Those that an interrupt
+// has set already stay. That for writing matters little, and costs as much to move
+// as the other, so that an earlier one stays while it is far away.
+func (c *caller) arm(ctx context.Context, l *link, read, write time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c.conn = l.conn
-	return l.conn.SetDeadline(deadline)
-}
-
-// expectBy brings the deadline for reading forward, and leaves that for writing.
-func (c *caller) expectBy(ctx context.Context, l *link, deadline time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
+	c.link = l
+	if now := time.Now(); l.writeBy.After(write) || l.writeBy.Sub(now) < write.Sub(now)/2 {
+		if err := l.conn.SetWriteDeadline(write); err != nil {
+			return err
+		}
+		l.writeBy = write
 	}
-	return l.conn.SetReadDeadline(deadline)
+	return l.conn.SetReadDeadline(read)
 }
 
 func (c *caller) disarm() {
 	c.mu.Lock()
-	c.conn = nil
+	c.link = nil
 	c.mu.Unlock()
 }
 
@@ -342,14 +349,9 @@ func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.
 		}
 		var err error
 		if l.tried == 0 || time.Until(deadline) > patience/4 {
-			err = l.send(ctx, c, request, deadline)
+			err = l.send(ctx, c, request, soft, deadline)
 		} else { // the machine stood still
-			soft, err = deadline, l.armed(ctx, c, deadline)
-		}
-		if err == nil && soft.Before(deadline) {
-			if err = c.expectBy(ctx, l, soft); err != nil && ctx.Err() == nil {
-				l.fail(err)
-			}
+			soft, err = deadline, l.armed(ctx, c, deadline, deadline)
 		}
 		if err != nil {
 			now := l.now()
@@ -389,9 +391,9 @@ func (c *caller) patience(timeout time.Duration, retries int) time.Duration {
 	return max(timeout/time.Duration(retries+1), 3*c.slowest)
 }
 
-// send writes a request once, and sets the deadline for its answer.
-func (l *link) send(ctx context.Context, c *caller, request []byte, deadline time.Time) error {
-	if err := l.armed(ctx, c, deadline); err != nil {
+// send writes a request once, and sets the deadlines for its answer and for itself.
+func (l *link) send(ctx context.Context, c *caller, request []byte, read, write time.Time) error {
+	if err := l.armed(ctx, c, read, write); err != nil {
 		return err
 	}
 	t := try{sent: l.now()}
@@ -409,8 +411,8 @@ func (l *link) send(ctx context.Context, c *caller, request []byte, deadline tim
 }
 
 // armed is arm, after which a link that cannot be waited for is broken.
-func (l *link) armed(ctx context.Context, c *caller, deadline time.Time) error {
-	err := c.arm(ctx, l, deadline)
+func (l *link) armed(ctx context.Context, c *caller, read, write time.Time) error {
+	err := c.arm(ctx, l, read, write)
 	if err != nil && ctx.Err() == nil {
 		l.fail(err)
 	}
@@ -421,18 +423,22 @@ func (l *link) armed(ctx context.Context, c *caller, deadline time.Time) error {
 // part of a frame, and the link of no more use.
 func (l *link) write(ctx context.Context, c *caller, b []byte) error {
 	n, err := l.conn.Write(b)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	_, sealed := l.conn.(*tls.Conn) // which counts no bytes of a record that went out in part
+	half := n > 0 || sealed
+	switch {
 	case ctx.Err() != nil:
-		// TLS counts no bytes of a record that went out in part.
-		if _, sealed := l.conn.(*tls.Conn); n > 0 || sealed {
+		if half {
 			l.fail(errHalf) // to the others on the link: they have not given up
 		}
 		return ctx.Err()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.counts.timeouts++
-		err = fmt.Errorf("%w: %w", ErrTimeout, errFull)
+		if err = fmt.Errorf("%w: %w", ErrTimeout, errFull); !half {
+			return err
+		}
 	}
 	return l.fail(err)
 }
@@ -487,7 +493,7 @@ func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, dea
 				return nil, 0, errAgain
 			}
 			soft = deadline
-			err = l.armed(ctx, c, deadline)
+			err = l.armed(ctx, c, deadline, deadline)
 		}
 		if err != nil {
 			err = l.silence(ctx, c, err)
@@ -640,7 +646,8 @@ func (l *link) settle(ctx context.Context, c *caller, timeout time.Duration) err
 	limit := time.Now().Add(timeout)
 	for quiet := max(minSilence, l.gap); ; {
 		l.drop(c)
-		if err := l.armed(ctx, c, time.Now().Add(quiet)); err != nil {
+		silent := time.Now().Add(quiet)
+		if err := l.armed(ctx, c, silent, silent); err != nil {
 			return err
 		}
 		err := l.read()

@@ -36,8 +36,9 @@ func (c *tape) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (*tape) SetDeadline(time.Time) error { return nil }
-func (*tape) Close() error                { return nil }
+func (*tape) SetReadDeadline(time.Time) error  { return nil }
+func (*tape) SetWriteDeadline(time.Time) error { return nil }
+func (*tape) Close() error                     { return nil }
 
 // FuzzLink asks again and again while any bytes come, and holds what is taken
 // for an answer against its place in them.

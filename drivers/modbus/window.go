@@ -140,7 +140,8 @@ func (s *stream) turnWindow(ctx context.Context, b *acquire.Batch, due []*query,
 // those before are acknowledged (Nagle's algorithm) would keep the last ones for as
 // long as the system delays its acknowledgement, since no request goes along.
 func (w *window) read(ctx context.Context, s *stream, last bool) error {
-	if err := s.link.armed(ctx, &s.caller, w.deadline(s.src.cfg.Timeout)); err != nil {
+	deadline := w.deadline(s.src.cfg.Timeout)
+	if err := s.link.armed(ctx, &s.caller, deadline, deadline); err != nil {
 		return err
 	}
 	if last {
@@ -183,7 +184,8 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) ([
 	if n <= 0 {
 		return due, nil
 	}
-	if err := l.armed(ctx, c, time.Now().Add(s.src.cfg.Timeout)); err != nil {
+	deadline := time.Now().Add(s.src.cfg.Timeout)
+	if err := l.armed(ctx, c, deadline, deadline); err != nil {
 		return due, err
 	}
 	now, sent, out := time.Now(), l.now(), w.out[:0]
