@@ -14,7 +14,7 @@ import (
 
 // Every server tells what it is, over every transport: by function 43/14, and
 // libmodbus, which does not know it, by function 17. On a serial line libmodbus
-// does not even refuse it, so that only who asks for the server id alone gets that.
+// does not even refuse it, so that the grace time has to pass before it is asked.
 // The bus dials by itself here.
 func TestServersAreIdentified(t *testing.T) {
 	const unit = 1
@@ -36,16 +36,6 @@ func TestServersAreIdentified(t *testing.T) {
 			bus, err := modbus.NewBus(cfg)
 			require.NoError(t, err)
 
-			if peer.name == libmodbus.name && peer.over.serial {
-				id, err := bus.Unit(unit, patience).ServerID(ctx)
-				require.NoError(t, err)
-				assert.Contains(t, string(id), "\xb4\xffLMB3.")
-				_, err = bus.Unit(unit, time.Second).Identify(ctx)
-				require.ErrorIs(t, err, modbus.ErrTimeout)
-				said.onlyReads(t)
-				t.Logf("%+q, asked by functions %s", id, said)
-				return
-			}
 			id, err := bus.Unit(unit, time.Second).Identify(ctx)
 			require.NoError(t, err)
 			if peer.name == libmodbus.name {
