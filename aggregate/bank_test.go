@@ -173,6 +173,7 @@ func TestBankAllocsNothing(t *testing.T) {
 	for _, rule := range []aggregate.Rule{aggregate.HoldLeft, aggregate.Trapezoid, aggregate.MeanOverPast} {
 		bank, batch := fullBank(t, 100, rule, true, changing)
 		m := meterOf(t, aggregate.Series{Unit: units.Watt, Rule: rule})
+		register := meterOf(t, aggregate.Series{Unit: units.WattHour, MaxGap: time.Hour})
 		times, values, slots := make([]acquire.Instant, 100), make([]float64, 100), make([]uint32, 100)
 		now := benchStart
 		closed := make([]aggregate.Period, 0, 2000)
@@ -190,6 +191,8 @@ func TestBankAllocsNothing(t *testing.T) {
 			closed, _ = m.PushRegular(closed, now+1e9, time.Second, values)
 			now += 110e9
 			closed = m.Push(closed, now, 1, acquire.Good)
+			closed = register.Push(closed, now, float64(now-benchStart)/1e9, acquire.Good)
+			closed = register.PushCount(closed, now+1e9, uint64(now-benchStart)/1e9+1, acquire.Good)
 			closed = m.Tick(closed, now)
 			closed, _ = bank.Tick(closed, now)
 			total += len(closed)
