@@ -174,7 +174,7 @@ func (g *gauge) pushChunk(times []acquire.Instant, values []float64) int {
 	if len(rest) == 0 {
 		return 1
 	}
-	if step := rest[0] - times[0]; inSteps(times, step) && g.addSteps(step, values[1:]) {
+	if g.addTimedSteps(rest[0]-times[0], rest, values[1:]) {
 		return len(times)
 	}
 	if g.addLines(rest, values[1:]) {
@@ -206,24 +206,6 @@ func (g *gauge) pushSteps(t, step acquire.Instant, values []float64) int {
 	return int(n)
 }
 
-// inSteps reports whether all times are step apart.
-func inSteps(times []acquire.Instant, step acquire.Instant) bool {
-	if times[len(times)-1]-times[0] != step*acquire.Instant(len(times)-1) {
-		return false
-	}
-	at, other := times[0], acquire.Instant(0)
-	i := 3
-	for ; i < len(times); i += 4 {
-		other |= times[i-3] ^ at | times[i-2] ^ (at + step) | times[i-1] ^ (at + 2*step) | times[i] ^ (at + 3*step)
-		at += 4 * step
-	}
-	for _, t := range times[i-3:] {
-		other |= t ^ at
-		at += step
-	}
-	return other == 0
-}
-
 // addSteps books values step apart, the first of them step after the last
 // sample. It reports false, with nothing done, unless all are common samples of
 // one direction.
@@ -235,6 +217,25 @@ func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
 	if !run.add(values) {
 		return false
 	}
+	g.bookSteps(&run, step, len(values))
+	return true
+}
+
+// addTimedSteps is addSteps for times that may be step apart.
+func (g *gauge) addTimedSteps(step acquire.Instant, times []acquire.Instant, values []float64) bool {
+	if step <= 0 || int64(step) > g.maxGap {
+		return false
+	}
+	run := g.run(values[0])
+	if !run.addSteps(times, values, g.last+step, step) {
+		return false
+	}
+	g.bookSteps(&run, step, len(values))
+	return true
+}
+
+// bookSteps books n values step apart.
+func (g *gauge) bookSteps(run *run, step acquire.Instant, n int) {
 	// Twice the mean of both ends of each line.
 	twice := 2 * run.quanta.lo
 	switch g.rule() {
@@ -244,8 +245,7 @@ func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
 		twice += run.first - run.p
 	}
 	run.quanta = product(twice, uint64(step))
-	g.finish(&run, g.last+step*acquire.Instant(len(values)), len(values))
-	return true
+	g.finish(run, g.last+step*acquire.Instant(n), n)
 }
 
 // addLines books values at times, which come after the last sample and before

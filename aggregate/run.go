@@ -112,6 +112,47 @@ func (r *run) addSome(values []float64, factor, shift float64, zero uint64) int 
 	return i
 }
 
+// addSteps is add, and reports false too unless the times are step apart and the
+// first is at.
+func (r *run) addSteps(times []acquire.Instant, values []float64, at, step acquire.Instant) bool {
+	n := len(times)
+	if times[0] != at || times[n-1]-at != step*acquire.Instant(n-1) {
+		return false
+	}
+	for i := 0; i < n; i++ {
+		i += r.addSomeSteps(times[i:n-1], values[i:n-1], at+acquire.Instant(i)*step, step, r.factor, roundShift, roundZero)
+		if times[i] != at+acquire.Instant(i)*step || !r.one(values[i]) {
+			return false
+		}
+		r.quanta.lo += r.p
+	}
+	return r.sound()
+}
+
+// addSomeSteps is addSome for addSteps. Times that are not step apart show in the
+// bits that are looked for at the end.
+func (r *run) addSomeSteps(times []acquire.Instant, values []float64, at, step acquire.Instant, factor, shift float64, zero uint64) int {
+	values = values[:len(times)]
+	sum, seen, other := r.quanta.lo, r.seen, acquire.Instant(0)
+	i := 0
+	for ; i < len(times)-1; i += 2 {
+		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
+		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
+		if a&partMask == 0 || b&partMask == 0 {
+			break
+		}
+		other |= times[i] ^ at | times[i+1] ^ (at + step)
+		at += 2 * step
+		seen |= a | b
+		sum += a>>partBits + b>>partBits
+	}
+	if other != 0 {
+		seen = 1 << 63
+	}
+	r.quanta.lo, r.seen = sum, seen
+	return i
+}
+
 // weigh adds the powers of values up, each times the time since the one before,
 // the first since last. It reports false unless all are of common samples of the
 // direction of r.
