@@ -115,6 +115,9 @@ func (p Point) validate() error {
 		return fmt.Errorf("acquire: point %q: unknown %s", p.Name, p.Role)
 	case p.Role == Counter && (p.Kind == KindBool || p.Kind == KindText):
 		return fmt.Errorf("acquire: point %q: a %s cannot be a counter", p.Name, p.Kind)
+	case p.Role == Counter && p.Unit != units.One && !p.Unit.Kind().Accumulates(): // one may be a number of things
+		return fmt.Errorf("acquire: point %q is a counter in %s, but %s does not add up: want a kind that does, such as energy, volume or a count",
+			p.Name, p.Unit, p.Unit.Kind())
 	}
 	return nil
 }

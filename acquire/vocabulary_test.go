@@ -405,3 +405,15 @@ func putText(t *testing.T, b *acquire.Batch, text string) acquire.Value {
 	require.True(t, ok)
 	return v
 }
+
+func TestCountersOfWhatDoesNotAddUp(t *testing.T) {
+	c := acquire.NewCatalog()
+	for _, u := range []units.Unit{units.Watt, units.DegreeCelsius, units.PowerFactorOne, units.Percent, units.Hertz} {
+		_, err := c.Define(acquire.Point{Name: "E", Unit: u, Kind: acquire.KindUint64, Role: acquire.Counter})
+		require.ErrorContains(t, err, `point "E" is a counter in `+u.String()+", but "+u.Kind().String()+" does not add up")
+	}
+	for i, u := range []units.Unit{units.None, units.KilowattHour, units.VarHour, units.CubicMetre, units.Each, units.Second} {
+		_, err := c.Define(acquire.Point{Name: fmt.Sprint(i), Unit: u, Kind: acquire.KindUint64, Role: acquire.Counter})
+		require.NoError(t, err)
+	}
+}

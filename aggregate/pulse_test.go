@@ -204,7 +204,7 @@ func TestPulseFaults(t *testing.T) {
 		require.Error(t, err)
 	}
 	catalog := acquire.NewCatalog()
-	for name, unit := range map[string]units.Unit{"E": units.KilowattHour, "K": units.Kelvin} {
+	for name, unit := range map[string]units.Unit{"E": units.KilowattHour, "K": units.Second} {
 		_, err := catalog.Define(acquire.Point{Name: name, Unit: unit, Kind: acquire.KindUint64, Role: acquire.Counter})
 		require.NoError(t, err)
 	}
@@ -213,7 +213,7 @@ func TestPulseFaults(t *testing.T) {
 	})
 	require.EqualError(t, err, ""+
 		"aggregate: m: import point \"E\" is in kWh and has a pulse weight\n"+
-		"aggregate: m: export point \"K\" is in K: want a number of pulses")
+		"aggregate: m: export point \"K\" is in s: want a number of pulses")
 }
 
 // A register in TWh is counted exactly, as all others.

@@ -33,8 +33,8 @@ type Registers struct {
 	MaxPower float64
 	// OnReset says what a register that started anew is credited with.
 	OnReset ResetPolicy
-	// Weight makes the registers counters of pulses, whose points have no unit or
-	// units.One. The zero value leaves them registers of energy.
+	// Weight makes the registers counters of pulses, whose points have no unit,
+	// units.One or units.Each. The zero value leaves them registers of energy.
 	Weight PulseWeight
 }
 

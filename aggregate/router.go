@@ -237,7 +237,7 @@ func (r *Router) bindPoint(c *acquire.Catalog, m *meter, s slot, name string, me
 	if k := point.Unit.Kind(); weighed {
 		if k == want.kind {
 			faults = append(faults, fmt.Errorf("is in %v and has a pulse weight", point.Unit))
-		} else if point.Unit != units.None && point.Unit != units.One {
+		} else if point.Unit != units.None && point.Unit != units.One && point.Unit != units.Each {
 			faults = append(faults, fmt.Errorf("is in %v: want a number of pulses", point.Unit))
 		}
 	} else if k == units.KindNone {

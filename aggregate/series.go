@@ -19,7 +19,7 @@ type Series struct {
 	Rule      Rule          // how samples of power become energy; zero = HoldLeft
 	MaxGap    time.Duration // longest time between two samples that is bridged; 0 = DefaultMaxGap
 	Hold      time.Duration // how long a value of HoldLeft stays valid; 0 = MaxGap; the other rules hold nothing
-	Registers Registers     // what is known of a register; with a Weight, Unit is none or units.One
+	Registers Registers     // what is known of a register; with a Weight, Unit is none, units.One or units.Each
 	Demand    Demand        // how time is cut into periods; zero = 15 minutes
 	Sync      Sync          // what the periods are synchronised to; zero = the clock. By pulses they differ in length, so that Totals has no peaks
 
@@ -80,7 +80,7 @@ func NewPlan(s Series) (*Plan, error) {
 	p := &Plan{series: s}
 	weighed := s.Registers.Weight != PulseWeight{}
 	switch kind := s.Unit.Kind(); {
-	case weighed && (kind == units.KindNone || s.Unit == units.One):
+	case weighed && (kind == units.KindNone || s.Unit == units.One || s.Unit == units.Each):
 		p.kind = importSlot
 	case weighed:
 		fault(fmt.Errorf("unit %v is not for counts of pulses", s.Unit))

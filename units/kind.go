@@ -214,3 +214,18 @@ func (k Kind) String() string {
 	}
 	return "Kind(" + strconv.Itoa(int(k)) + ")"
 }
+
+// Accumulates reports whether amounts of k add up over time, so that a register
+// can count them: energy, volume, mass, charge, things. A power, a temperature or a
+// ratio does not. Of what is not known, KindNone, it is not known either, and it
+// reports true.
+func (k Kind) Accumulates() bool {
+	switch k {
+	case KindNone,
+		ActiveEnergy, ReactiveEnergy, ApparentEnergy, Charge, MagneticFlux,
+		Duration, Count, Angle, Length, Volume, NormalVolume, StandardVolume, Mass, Amount,
+		Irradiation, AbsorbedDose, DoseEquivalent, Data:
+		return true
+	}
+	return false
+}
