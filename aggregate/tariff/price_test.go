@@ -2,6 +2,7 @@ package tariff_test
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestParseRatio(t *testing.T) {
 }
 
 func FuzzParseRatio(f *testing.F) {
-	for _, text := range []string{"0.2931", "-5", "1/3", "1.", "-.5", "9223372036854775808", "+0.10"} {
+	for _, text := range []string{"0.2931", "-5", "1/3", "060/6", "060.5", "1.", "-.5", "9223372036854775808", "+0.10"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -42,10 +43,25 @@ func FuzzParseRatio(f *testing.F) {
 		if err != nil {
 			return
 		}
+		want := decimal(t, text)
+		require.Zero(t, want.Cmp(r.Rat()), "read %q", text)
+	})
+}
+
+// decimal reads a ratio or decimal number; math/big takes a zero in front of a
+// ratio for the sign of octal digits.
+func decimal(t *testing.T, text string) *big.Rat {
+	num, den, ratio := strings.Cut(text, "/")
+	if !ratio {
 		want, ok := new(big.Rat).SetString(text)
 		require.True(t, ok, "read %q", text)
-		require.Zero(t, want.Cmp(r.Rat()))
-	})
+		return want
+	}
+	n, ok := new(big.Int).SetString(num, 10)
+	require.True(t, ok, "read %q", text)
+	d, ok := new(big.Int).SetString(den, 10)
+	require.True(t, ok, "read %q", text)
+	return new(big.Rat).SetFrac(n, d)
 }
 
 // Each item is rounded once, as the list says, to the minor unit of its currency.
