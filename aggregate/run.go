@@ -95,8 +95,8 @@ func (r *run) add(values []float64) bool {
 // returns how many it has added. It takes constants as arguments because the
 // compiler then keeps them in registers.
 func (r *run) addSome(values []float64, factor, shift float64, zero uint64) int {
+	i := r.addVector(values)
 	sum, seen := r.quanta.lo, r.seen
-	i := 0
 	for ; i < len(values)-3; i += 4 {
 		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
 		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
@@ -133,8 +133,9 @@ func (r *run) addSteps(times []acquire.Instant, values []float64, at, step acqui
 // bits that are looked for at the end.
 func (r *run) addSomeSteps(times []acquire.Instant, values []float64, at, step acquire.Instant, factor, shift float64, zero uint64) int {
 	values = values[:len(times)]
+	i := r.addVectorSteps(times, values, at, step)
+	at += acquire.Instant(i) * step
 	sum, seen, other := r.quanta.lo, r.seen, acquire.Instant(0)
-	i := 0
 	for ; i < len(times)-1; i += 2 {
 		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
 		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
@@ -179,9 +180,12 @@ func (r *run) weigh(times []acquire.Instant, values []float64, last acquire.Inst
 // that is too late or too early.
 func (r *run) weighSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64, zero uint64) int {
 	values = values[:len(times)]
+	i := r.weighVector(times, values, last, gap)
+	if i > 0 {
+		last = times[i-1]
+	}
 	sum, seen := r.quanta, r.seen
 	var carry uint64
-	i := 0
 	for ; i < len(times)-1; i += 2 {
 		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
 		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
@@ -226,9 +230,12 @@ func (r *run) join(times []acquire.Instant, values []float64, last acquire.Insta
 // joinSome is to join what addSome is to add.
 func (r *run) joinSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64, zero uint64) int {
 	values = values[:len(times)]
+	i := r.joinVector(times, values, last, gap)
+	if i > 0 {
+		last = times[i-1]
+	}
 	sum, seen, p := r.quanta, r.seen, r.p
 	var carry uint64
-	i := 0
 	for ; i < len(times)-1; i += 2 {
 		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
 		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
