@@ -50,18 +50,20 @@ func (c civil) instant(zone *time.Location) (acquire.Value, acquire.Quality) {
 
 // again returns the other instant at which clocks in t's zone show what they show
 // at t, and whether there is one: an hour before or after the clocks go back.
+// Bounds without a change of clocks are skipped: far ahead ZoneBounds gives the
+// ends of years, and in leap years one that t is already beyond.
 func again(t time.Time) (time.Time, bool) {
 	_, offset := t.Zone()
 	start, end := t.ZoneBounds()
 	if !start.IsZero() {
 		_, before := start.Add(-1).Zone()
-		if other := t.Add(time.Duration(offset-before) * time.Second); other.Before(start) {
+		if other := t.Add(time.Duration(offset-before) * time.Second); before > offset && other.Before(start) {
 			return other, true
 		}
 	}
 	if !end.IsZero() {
 		_, after := end.Zone()
-		if other := t.Add(time.Duration(offset-after) * time.Second); !other.Before(end) {
+		if other := t.Add(time.Duration(offset-after) * time.Second); after < offset && !other.Before(end) {
 			return other, true
 		}
 	}

@@ -21,8 +21,10 @@ func at(t *testing.T, text string) outcome {
 	return good(acquire.Int64(when.UnixNano()))
 }
 
-func berlin(t *testing.T) *time.Location {
-	zone, err := time.LoadLocation("Europe/Berlin")
+func berlin(t *testing.T) *time.Location { return zoned(t, "Europe/Berlin") }
+
+func zoned(t *testing.T, name string) *time.Location {
+	zone, err := time.LoadLocation(name)
 	require.NoError(t, err)
 	return zone
 }
@@ -70,6 +72,7 @@ func TestPublishedLayouts(t *testing.T) {
 		{"TI081 in summer time", Point{Type: CP56Time, Zone: berlin(t)}, []uint16{25, 0x0A1A, 0x8200 | 30, 0}, at(t, "2025-10-26T00:30:00Z")},
 		{"TI081 in one hour of two", Point{Type: CP56Time, Zone: berlin(t)}, []uint16{25, 0x0A1A, 0x0200 | 30, 0}, unsure(at(t, "2025-10-26T00:30:00Z"), acquire.Uncertain)},
 		{"TI081 in no hour", Point{Type: CP56Time, Zone: berlin(t)}, []uint16{25, 0x031E, 0x0200 | 30, 0}, failed(acquire.Range)},
+		{"TI081 by the rule beyond the table of a zone", Point{Type: CP56Time, Zone: zoned(t, "Australia/Lord_Howe")}, []uint16{89, 0x0101, 0x0101, 257}, at(t, "2088-12-31T14:01:00.257Z")},
 		{"TI081 not synchronised", Point{Type: CP56Time}, []uint16{24, 0x061A, 0x0DAD, 0}, unsure(at(t, "2024-06-26T13:45:00Z"), acquire.Uncertain.Because(acquire.Device))},
 		{"TI081 never set", Point{Type: CP56Time}, []uint16{0, 0, 0, 0}, failed(acquire.Range)},
 		// IEC 60870-5-4: the octets of binary time 2a in the order of the standard.
