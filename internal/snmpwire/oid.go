@@ -1,0 +1,152 @@
+package snmpwire
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strconv"
+)
+
+// MaxArcs is how many sub-identifiers an object identifier may have (RFC 2578,
+// section 3.5).
+const MaxArcs = 128
+
+// ErrOID is an object identifier that is none.
+var ErrOID = errors.New("snmpwire: malformed object identifier")
+
+// AppendOID appends the encoded contents of the object identifier that text
+// names, such as "1.3.6.1.2.1.1.3.0"; a leading point is allowed.
+func AppendOID(dst []byte, text string) ([]byte, error) {
+	if len(text) > 0 && text[0] == '.' {
+		text = text[1:]
+	}
+	start, arcs := len(dst), 0
+	var first uint64
+	for arcs == 0 || text != "" {
+		end := 0
+		for end < len(text) && text[end] != '.' {
+			end++
+		}
+		arc, err := strconv.ParseUint(text[:end], 10, 32)
+		if err != nil || (end > 1 && text[0] == '0') || arcs == MaxArcs || end+1 == len(text) {
+			return dst[:start], ErrOID
+		}
+		text = text[min(end+1, len(text)):]
+		switch arcs {
+		case 0:
+			if first = arc; first > 2 {
+				return dst[:start], ErrOID
+			}
+		case 1:
+			if (first < 2 && arc > 39) || first*40+arc > math.MaxUint32 {
+				return dst[:start], ErrOID
+			}
+			dst = AppendArc(dst, uint32(first*40+arc))
+		default:
+			dst = AppendArc(dst, uint32(arc))
+		}
+		arcs++
+	}
+	if arcs < 2 {
+		return dst[:start], ErrOID
+	}
+	return dst, nil
+}
+
+// AppendArc appends one sub-identifier (X.690, 8.19.2).
+func AppendArc(dst []byte, arc uint32) []byte {
+	for shift := 28; shift > 0; shift -= 7 {
+		if arc>>shift != 0 {
+			dst = append(dst, byte(arc>>shift)|0x80)
+		}
+	}
+	return append(dst, byte(arc&0x7f))
+}
+
+// NextArc takes the first sub-identifier off encoded contents. The first of an
+// object identifier holds two arcs, as 40·first + second.
+func NextArc(oid []byte) (arc uint32, rest []byte, err error) {
+	var v uint64
+	for i, c := range oid {
+		v = v<<7 | uint64(c&0x7f)
+		if v > math.MaxUint32 {
+			return 0, nil, ErrOID
+		}
+		if c&0x80 == 0 {
+			return uint32(v), oid[i+1:], nil
+		}
+		if v == 0 {
+			return 0, nil, ErrOID // a superfluous leading octet
+		}
+	}
+	return 0, nil, ErrOID
+}
+
+// CheckOID returns an error unless contents encode an object identifier, each arc
+// in as few octets as hold it, so that equal identifiers have equal octets.
+func CheckOID(contents []byte) error {
+	if len(contents) == 0 {
+		return ErrOID
+	}
+	arcs := 1
+	for rest := contents; len(rest) > 0; arcs++ {
+		var err error
+		if _, rest, err = NextArc(rest); err != nil {
+			return err
+		}
+	}
+	if arcs > MaxArcs {
+		return ErrOID
+	}
+	return nil
+}
+
+// AppendOIDText appends an encoded object identifier in digits, without a leading
+// point.
+func AppendOIDText(dst, oid []byte) []byte {
+	for first := true; len(oid) > 0; first = false {
+		arc, rest, err := NextArc(oid)
+		if err != nil {
+			return append(dst, '?')
+		}
+		if first {
+			top := min(arc/40, 2)
+			dst = append(dst, byte('0'+top))
+			arc -= 40 * top
+		}
+		dst = append(dst, '.')
+		dst = strconv.AppendUint(dst, uint64(arc), 10)
+		oid = rest
+	}
+	return dst
+}
+
+// CompareOID orders encoded object identifiers as SNMP does: arc by arc. Both must
+// have passed CheckOID.
+func CompareOID(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	if n == len(a) || n == len(b) {
+		return len(a) - len(b)
+	}
+	// The first difference lies in one arc of each. The longer one is larger:
+	// count the octets that follow the difference in its arc.
+	ca, cb := continued(a[n:]), continued(b[n:])
+	if ca != cb {
+		return ca - cb
+	}
+	return int(a[n]) - int(b[n])
+}
+
+func continued(b []byte) int {
+	n := 0
+	for n < len(b) && b[n]&0x80 != 0 {
+		n++
+	}
+	return n
+}
+
+// HasPrefix reports whether oid lies at or below prefix.
+func HasPrefix(oid, prefix []byte) bool { return bytes.HasPrefix(oid, prefix) }
