@@ -17,23 +17,23 @@ type PDUType byte
 
 // The PDUs. SetRequest is known so that it can be refused and counted.
 const (
-	GetRequest     PDUType = 0xA0
-	GetNextRequest PDUType = 0xA1
-	Response       PDUType = 0xA2
-	SetRequest     PDUType = 0xA3
-	TrapV1         PDUType = 0xA4
-	GetBulkRequest PDUType = 0xA5
-	InformRequest  PDUType = 0xA6
-	TrapV2         PDUType = 0xA7
-	Report         PDUType = 0xA8
+	ReadRequest   PDUType = 0xA0 // GetRequest
+	NextRequest   PDUType = 0xA1
+	Response      PDUType = 0xA2
+	SetRequest    PDUType = 0xA3
+	TrapV1        PDUType = 0xA4
+	BulkRequest   PDUType = 0xA5
+	InformRequest PDUType = 0xA6
+	TrapV2        PDUType = 0xA7
+	Report        PDUType = 0xA8
 )
 
 // PDU is a protocol data unit decoded in place.
 type PDU struct {
 	Type        PDUType
 	RequestID   int32
-	ErrorStatus int32  // of a GetBulkRequest: non-repeaters
-	ErrorIndex  int32  // of a GetBulkRequest: max-repetitions
+	ErrorStatus int32  // of a BulkRequest: non-repeaters
+	ErrorIndex  int32  // of a BulkRequest: max-repetitions
 	Bindings    []byte // encoded variable bindings: see NextBinding
 
 	// Of a TrapV1 alone, in place of the request id and the errors.
@@ -104,7 +104,7 @@ func (p *PDU) Parse(b []byte) error {
 	switch {
 	case p.Type == TrapV1:
 		contents, err = p.parseTrap(contents)
-	case p.Type >= GetRequest && p.Type <= Report:
+	case p.Type >= ReadRequest && p.Type <= Report:
 		for _, field := range [...]*int32{&p.RequestID, &p.ErrorStatus, &p.ErrorIndex} {
 			if contents, err = integer(contents, field); err != nil {
 				break
