@@ -5,6 +5,7 @@ go 1.26
 require (
 	github.com/goburrow/modbus v0.1.0
 	github.com/goburrow/serial v0.1.0
+	github.com/gosnmp/gosnmp v1.47.0
 	github.com/stretchr/testify v1.12.1
 )
 

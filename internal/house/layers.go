@@ -49,7 +49,8 @@ var (
 )
 
 // testClients are modules that any test file may import, and nothing else.
-var testClients = []string{"github.com/stretchr/testify"}
+// gosnmp is a second opinion on what SNMP messages say.
+var testClients = []string{"github.com/stretchr/testify", "github.com/gosnmp/gosnmp"}
 
 // separate are pairs of rooms of which the first must not even reach the second
 // through others: importing one driver compiles no other, and metering and

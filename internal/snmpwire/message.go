@@ -46,9 +46,9 @@ type PDU struct {
 
 // Message is a message of version 1 or 2 decoded in place.
 type Message struct {
-	Version   Version
-	Community []byte
-	PDU       PDU
+	Version   Version // V1 or V2c
+	Community []byte  // as it is on the wire: no secret to whoever hears it
+	PDU       PDU     // what it carries
 }
 
 // Peek returns the version of a message.
@@ -160,7 +160,7 @@ func (p *PDU) parseTrap(b []byte) (rest []byte, err error) {
 // Binding is one variable binding decoded in place.
 type Binding struct {
 	Name  []byte // encoded object identifier, checked
-	Tag   Tag
+	Tag   Tag    // what Value is
 	Value []byte // contents
 }
 
