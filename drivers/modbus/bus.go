@@ -44,7 +44,8 @@ type BusConfig struct {
 	// UDP sends each request in a datagram of its own, in place of a TCP connection.
 	UDP bool
 	// TLS, if it is not nil, secures the connection as Modbus/TCP Security (V36)
-	// asks: TLS 1.2 or newer, certificates on both sides. It is cloned.
+	// asks: TLS 1.2 or newer, certificates on both sides. What the device gives us may
+	// depend on the role in our certificate: see Role. It is cloned.
 	TLS *tls.Config
 	// Dial makes the connection in place of one to Address. It must return when
 	// its context ends, and the connection must keep its deadlines, as those of
@@ -66,17 +67,26 @@ type BusConfig struct {
 
 	// Now is the clock for stamps of samples. Default: time.Now.
 	Now func() time.Time
-	// Trace observes frames. Default: nothing.
+	// Trace observes frames and connections. Default: nothing.
 	Trace Trace
+
+	certified *certified // what Dial uses for TLS
 }
 
-// Trace is a set of functions called with each frame; nil ones are left out.
-// They run in the middle of the exchange, and must return at once and neither
-// keep nor change the frame.
+// Trace is a set of functions called with each frame and each secured connection;
+// nil ones are left out. They run in the middle of the exchange, and must return at
+// once and neither keep nor change the frame.
 type Trace struct {
 	Sent     func(frame []byte) // about to be written
 	Received func(frame []byte) // complete, before any check of its content
+
+	// Secured tells what each new TLS connection rests on, before the first request.
+	// With TLS 1.3 the server may still refuse our certificate.
+	Secured func(Security)
 }
+
+// none reports whether t observes nothing.
+func (t *Trace) none() bool { return t.Sent == nil && t.Received == nil && t.Secured == nil }
 
 // Bus is a connection that several sources share, each for a unit of its own:
 // their requests take turns in the order of asking, so that none waits for more
@@ -142,6 +152,9 @@ func (c BusConfig) checked() (BusConfig, []error) {
 		fault("TLS needs TCP")
 	case c.TLS != nil && c.Framing != MBAP:
 		fault("Modbus/TCP Security knows no %v framing", c.Framing)
+	}
+	if c.TLS != nil {
+		faults = append(faults, checkRoles(c.TLS.Certificates)...)
 	}
 	if serial {
 		if c.Framing == MBAP {
@@ -221,10 +234,8 @@ func (c *BusConfig) dialer() func(context.Context) (net.Conn, error) {
 	case c.Serial != (Serial{}):
 		return c.Serial.open
 	case c.TLS != nil:
-		config := c.TLS.Clone()
-		config.MinVersion = max(config.MinVersion, tls.VersionTLS12) // MB-TCP-Security V36, R-01
-		d := tls.Dialer{Config: config}
-		return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+		c.certified = secured(c.TLS, address)
+		return c.certified.dial
 	}
 	network := "tcp"
 	if c.UDP {
@@ -305,7 +316,12 @@ func (b *Bus) dial(ctx context.Context) (*link, error) {
 		err = errors.New("dialling gave no connection")
 	}
 	if err != nil {
-		return nil, err
+		return nil, judged(err)
+	}
+	if b.cfg.Trace.Secured != nil {
+		if s, ok := b.security(conn); ok {
+			b.cfg.Trace.Secured(s)
+		}
 	}
 	l := newLink(b, conn)
 	l.streams = 1

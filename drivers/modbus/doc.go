@@ -13,7 +13,7 @@
 // # Transports and framings
 //
 //	Modbus/TCP             Address
-//	Modbus/TCP Security    Address and TLS: TLS 1.2 or newer, certificates on both sides
+//	Modbus/TCP Security    Address and TLS: TLS 1.2 or newer, certificates on both sides, role
 //	Modbus over UDP        Address and UDP
 //	serial line, RTU       Serial
 //	serial line, ASCII     Serial and Framing
@@ -58,6 +58,13 @@
 // Timeouts and a busy device teach nothing of that. Limits returns it for a host to
 // keep.
 //
+// # Security
+//
+// In Modbus/TCP Security the certificate of a client names its role, and the server
+// decides on it. Role reads it, and Trace.Secured tells both sides' with each
+// connection. A server refuses with exception 1, which over TLS is taken for that; a
+// block that was refused three times in a row is asked for once a minute.
+//
 // # Functions
 //
 // Polls use functions 1 to 4, and on lines the echo of function 8. A Unit of a Bus
@@ -69,6 +76,8 @@
 // # Qualities
 //
 //	exception 1, 2, 3       bad: configuration, with the exception code
+//	exception 1 over TLS    bad: security, with the exception code
+//	refused by TLS          bad: security
 //	exception 4, 8, other   bad: device, with the exception code
 //	exception 5, 6          bad: busy, with the exception code
 //	exception 10, 11        bad: communication, with the exception code

@@ -29,6 +29,7 @@ import (
 type link struct {
 	conn    net.Conn
 	framing Framing
+	secure  bool          // over TLS
 	packets bool          // each Read gives one frame, whole or not at all
 	gap     time.Duration // least silence in front of a request
 	char    time.Duration // time of one character on the line, 0 if it does not matter
@@ -230,6 +231,7 @@ func newLink(b *Bus, conn net.Conn) *link {
 		l.doubts = make(map[byte]doubt)
 	}
 	l.turn <- struct{}{}
+	_, l.secure = conn.(*tls.Conn)
 	if l.acknowledge = quickAck(conn); l.acknowledge == nil {
 		l.acknowledge = func() {}
 	}
@@ -426,8 +428,7 @@ func (l *link) write(ctx context.Context, c *caller, b []byte) error {
 	if err == nil {
 		return nil
 	}
-	_, sealed := l.conn.(*tls.Conn) // which counts no bytes of a record that went out in part
-	half := n > 0 || sealed
+	half := n > 0 || l.secure // which counts no bytes of a record that went out in part
 	switch {
 	case ctx.Err() != nil:
 		if half {
@@ -440,7 +441,7 @@ func (l *link) write(ctx context.Context, c *caller, b []byte) error {
 			return err
 		}
 	}
-	return l.fail(err)
+	return l.fail(judged(err))
 }
 
 // midpoint returns the time midway between the sending of a request and its
@@ -623,7 +624,7 @@ func (l *link) silence(ctx context.Context, c *caller, err error) error {
 	case errors.Is(err, io.EOF): // which, as a final error, would mean that the source is finite
 		return l.fail(errGone)
 	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return l.fail(err)
+		return l.fail(judged(err))
 	}
 	c.counts.timeouts++
 	if l.end > l.start {

@@ -118,7 +118,7 @@ type Config struct {
 	Now func() time.Time
 	// Logger receives rare events, such as a refused request. Default: none.
 	Logger *slog.Logger
-	// Trace observes frames. Default: nothing.
+	// Trace observes frames and connections. Default: nothing.
 	Trace Trace
 }
 
@@ -311,7 +311,7 @@ func (c Config) connection() (*Bus, []error) {
 		}
 		bus = newBus(own, false)
 	} else if own.Address != "" || own.Serial != (Serial{}) || own.Framing != MBAP || own.UDP || own.TLS != nil ||
-		own.Dial != nil || own.ConnectTimeout != 0 || own.Now != nil || own.Trace.Sent != nil || own.Trace.Received != nil {
+		own.Dial != nil || own.ConnectTimeout != 0 || own.Now != nil || !own.Trace.none() {
 		faults = append(faults, errors.New("a Bus leaves no room for a connection, clock or trace of its own"))
 	}
 	if c.Unit == 0 && !bus.cfg.Framing.identified() {

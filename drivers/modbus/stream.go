@@ -45,6 +45,9 @@ type query struct {
 	refused bool            // in the last poll that asked for it
 	owed    bool            // left out of a poll, and due in the next
 	asked   int             // tick of the poll that asked for it last, from 1
+
+	denied   int       // how often in a row our role did not suffice
+	deniedAt time.Time // when that was last
 }
 
 // replan takes over the present plan of the source, if it is another.
@@ -180,7 +183,7 @@ func (s *stream) lost(skipped uint64) (n uint64) {
 // bad, and is asked for first next time.
 func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 	var lessons Limits
-	due := s.turn()
+	due := s.permitted(s.turn(), b)
 	s.timedOut, s.busy, s.gave, s.refused = false, s.busy[:0], false, false
 	if size := s.src.present().window; size > 1 && len(due) > 1 && s.link.framing.identified() && s.link.gap == 0 {
 		due, answered, s.timedOut = s.pollWindow(ctx, b, due, size)
@@ -365,7 +368,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 	case err == nil:
 		s.silent, s.proven = 0, true
 		var data []byte
-		if data, err = s.src.framer.data(q.block, q.request, answer); err == nil {
+		if data, err = s.open(q, answer); err == nil {
 			s.gave = true
 			decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))
 			return at, nil
@@ -380,6 +383,39 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 	s.timedOut = s.timedOut || errors.Is(err, ErrTimeout)
 	s.note(ctx, q, err)
 	return at, err
+}
+
+// open takes an answer apart, and notes whether our role sufficed.
+func (s *stream) open(q *query, answer []byte) ([]byte, error) {
+	data, err := s.src.framer.data(q.block, q.request, answer)
+	switch {
+	case err == nil:
+		q.denied = 0
+	case s.link.secure && err == IllegalFunction:
+		q.denied, q.deniedAt = q.denied+1, time.Now()
+		err = denied{IllegalFunction}
+	}
+	return data, err
+}
+
+// What our role did not suffice for so often in a row is asked for again after a
+// pause only: servers keep a record of each refusal, and may lock us out for many.
+const (
+	maxDenied   = 3
+	deniedPause = time.Minute
+)
+
+// permitted takes the blocks out of due that are not to be asked for now, and says so.
+func (s *stream) permitted(due []*query, b *acquire.Batch) []*query {
+	asked := due[:0]
+	for _, q := range due {
+		if q.denied < maxDenied || time.Since(q.deniedAt) >= deniedPause {
+			asked = append(asked, q)
+			continue
+		}
+		q.bad(b, acquire.At(s.src.cfg.Now()), denied{IllegalFunction}.Quality())
+	}
+	return asked
 }
 
 // countAnswer counts an answer without values.

@@ -209,7 +209,7 @@ func TestTLS(t *testing.T) {
 			assert.ErrorContains(t, err, c.fault)
 			assert.Zero(t, src.Stats().Samples-src.Stats().BadSamples)
 			assert.EqualValues(t, 1, src.Stats().Failures)
-			t.Log(err, acquire.QualityOf(err))
+			assert.Equal(t, acquire.Bad.Because(acquire.Security), acquire.QualityOf(err), "%v", err)
 		})
 	}
 }

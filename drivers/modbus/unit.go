@@ -69,6 +69,9 @@ func (u *Unit) on(ctx context.Context, l *link, function byte, data ...byte) ([]
 	answer, err := c.framer.open(function, request, frame)
 	if err != nil {
 		l.distrust(&c, err)
+		if l.secure && err == IllegalFunction {
+			err = denied{IllegalFunction}
+		}
 	}
 	return append([]byte(nil), answer...), err
 }

@@ -157,7 +157,7 @@ func (w *window) open(ctx context.Context, s *stream, b *acquire.Batch, f flight
 	w.heard = time.Now()
 	at := midpoint(f.sent, received)
 	binary.BigEndian.PutUint16(q.request, f.transaction)
-	data, err := s.src.framer.data(q.block, q.request, frame)
+	data, err := s.open(q, frame)
 	if err == nil {
 		q.refused, s.gave = false, true
 		decode(b, q.decoders, data, at, q.stamp(at, acquire.Good))

@@ -41,7 +41,7 @@ func TestSecurity(t *testing.T) {
 	elsewhere := ours.issue(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "server"}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)},
 	})
-	refused := acquire.Bad.Because(acquire.Configuration).WithNative(uint16(modbus.IllegalFunction))
+	refused := acquire.Bad.Because(acquire.Security).WithNative(uint16(modbus.IllegalFunction))
 
 	t.Parallel()
 	for _, tt := range []struct {

@@ -2,7 +2,7 @@
 //
 // A [Server] answers the four read functions (1, 2, 3, 4) from one [Device] per unit id, over real sockets ([Start]) or over
 // any connection handed to [Server.ServeConn], such as one end of a net.Pipe inside a testing/synctest bubble; over TLS with
-// [Server.Serve], over UDP with [Server.ServePackets]. Its [Framing] is that of Modbus/TCP, RTU or ASCII. Before a
+// [Server.Serve], where [Config].Permit may decide on the client's role; over UDP with [Server.ServePackets]. Its [Framing] is that of Modbus/TCP, RTU or ASCII. Before a
 // reply is written, a [Fault] may delay, edit, repeat, tear or drop it, so that every broken peer is a line of the test.
 // The server shares no code with the driver: it is a second, independent reading of the Modbus Application Protocol
 // Specification V1.1b3 and of the Modbus Messaging Implementation Guide V1.0b.

@@ -56,6 +56,9 @@ func (c *conn) respond(r Request, frame []byte) []byte {
 		}
 		return c.except(r, GatewayTargetFailed)
 	}
+	if c.server.permit != nil && !c.server.permit(c.role(), r) {
+		return c.except(r, IllegalFunction)
+	}
 	if r.Function == 8 {
 		return c.diagnose(r, frame)
 	}

@@ -25,6 +25,10 @@ type Config struct {
 	// IgnoreUnknown leaves requests to other unit ids without a reply, as a serial line does.
 	// Otherwise they answer exception 11, as a gateway does.
 	IgnoreUnknown bool
+	// Permit decides on each request by the role that the certificate of its client names (Modbus/TCP Security V21, section 8.3);
+	// the role is "" without TLS, without a certificate, and without a role in it. What is not permitted answers exception 1.
+	// Nil permits everything. It is called by one goroutine for each connection.
+	Permit func(role string, r Request) bool
 	// Fault edits every exchange. Nil means none. See [Server.SetFault].
 	Fault Fault
 	// PerRequest is the time the server takes for each request before it reads the device.
@@ -40,6 +44,7 @@ type Server struct {
 	framing       Framing
 	baud          int
 	perRequest    time.Duration
+	permit        func(role string, r Request) bool
 	address       string
 
 	// faultTurn holds one token: a Fault sees one exchange at a time. It is a channel and not a mutex because a fault may
@@ -95,6 +100,7 @@ func New(cfg Config) (*Server, error) {
 		framing:       cfg.Framing,
 		baud:          cfg.Baud,
 		perRequest:    cfg.PerRequest,
+		permit:        cfg.Permit,
 		faultTurn:     make(chan struct{}, 1),
 		listeners:     make(map[net.Listener]struct{}),
 		conns:         make(map[*conn]struct{}),
