@@ -1,0 +1,15 @@
+package objects_test
+
+import (
+	"fmt"
+
+	"github.com/fieldtap/fieldtap/drivers/snmp/objects"
+)
+
+// What a device sent, and what it means.
+func Example() {
+	o, _ := objects.Lookup("1.3.6.1.4.1.318.1.1.26.4.3.1.5.1")
+	meaning := o.Read()
+	fmt.Println(o, o.Quantity, meaning.Scale.ApplyInt(437), meaning.Unit)
+	// Output: POWERNET-MIB::rPDU2DeviceStatusPower active_power 4.37 kW
+}
