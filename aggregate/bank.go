@@ -173,16 +173,14 @@ func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 		}
 		slot := routes[s.Point] - 1
 		if uint(slot) < uint(len(gauges)) {
-			// What gauge.push does, for import, without the call.
+			// What gauge.push does, without the call.
 			g := &gauges[slot]
 			if dt, ok := g.common(s.Time, s.Quality); ok {
 				if x, ok := s.Value.Float64(); ok {
 					if x := g.parts(x); distinct(x) {
-						p := x >> partBits
-						if first, second := g.split(p); int64(first) >= 0 {
-							g.take(s.Time, dt, p, first+second)
-							continue
-						}
+						p := powerOf(x)
+						g.take(s.Time, dt, p, g.twice(p))
+						continue
 					}
 				}
 			}
@@ -323,8 +321,8 @@ func (b *Bank) Totals(slot uint32) (Totals, bool) {
 	defer d.drop()
 	if len(b.gauges) != 0 {
 		g := &b.gauges[slot]
-		g.rest()
-		return d.totals(&g.tally, g.done, g.samples()), true
+		t := g.gathered()
+		return d.totals(&t, g.done, g.samples()), true
 	}
 	c := &b.counters[slot]
 	c.rest()

@@ -57,15 +57,13 @@ func (b *Bank) pushSlots(dst []Period, slots []uint32, times []acquire.Instant, 
 			q = qualities[i]
 		}
 		if uint(slot) < uint(len(gauges)) {
-			// What gauge.push does, for import, without the call.
+			// What gauge.push does, without the call.
 			g := &gauges[slot]
 			if dt, ok := g.common(times[i], q); ok {
 				if x := g.parts(values[i]); distinct(x) {
-					p := x >> partBits
-					if first, second := g.split(p); int64(first) >= 0 {
-						g.take(times[i], dt, p, first+second)
-						continue
-					}
+					p := powerOf(x)
+					g.take(times[i], dt, p, g.twice(p))
+					continue
 				}
 			}
 		}
@@ -213,7 +211,7 @@ func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
 	if step <= 0 || int64(step) > g.maxGap {
 		return false
 	}
-	run := g.run(values[0])
+	run := g.run()
 	if !run.add(values) {
 		return false
 	}
@@ -226,7 +224,7 @@ func (g *gauge) addTimedSteps(step acquire.Instant, times []acquire.Instant, val
 	if step <= 0 || int64(step) > g.maxGap {
 		return false
 	}
-	run := g.run(values[0])
+	run := g.run()
 	if !run.addSteps(times, values, g.last+step, step) {
 		return false
 	}
@@ -252,7 +250,7 @@ func (g *gauge) bookSteps(run *run, step acquire.Instant, n int) {
 // limit if they are in order. It reports false, with nothing done, unless all are
 // common samples of one direction.
 func (g *gauge) addLines(times []acquire.Instant, values []float64) bool {
-	run := g.run(values[0])
+	run := g.run()
 	gap, n := uint64(g.maxGap), len(times)
 	switch g.rule() {
 	case HoldLeft:

@@ -239,6 +239,7 @@ func (d *desk) closeGauge(g *gauge, end acquire.Instant, settled bool) {
 		g.leave(d, end, settled)
 	}
 	if g.edge <= end { // a pulse came at the time of a sample
+		g.rest()
 		g.turn(d)
 	}
 	g.arm()

@@ -45,8 +45,10 @@ func (r Rule) String() string {
 // gauge integrates the power samples of one channel. It is 128 bytes, two cache
 // lines, and the common push touches the first alone. That is why a run of good
 // samples is covered lazily: while limit is armed all time from done to last is
-// good and not yet counted, which rest makes up for. Whoever reads done, or
-// changes it, edge or held, calls rest before and arm after.
+// good and not yet counted, which account makes up for, and the gauge is turned
+// so that p is not negative: where power flows back, factor is negative, and in and
+// out have changed places. Whoever reads done calls account before; whoever reads p
+// or energies, or changes anything, calls rest before, and arm after.
 type gauge struct {
 	p      int64           // µW, the value of the last sample, or noPower
 	factor float64         // µW in one unit of the point, NaN if no float64 is that exactly
@@ -69,11 +71,20 @@ func (g *gauge) rule() Rule { return Rule(g.taken & 3) }
 
 func (g *gauge) samples() uint64 { return g.taken >> 2 }
 
-// rest counts the time that is known to be good and not counted yet.
-func (g *gauge) rest() {
+// account counts the time that is known to be good and not counted yet.
+func (g *gauge) account() {
 	if g.limit != disarmed {
 		g.good += int64(g.last - g.done)
 		g.done = g.last
+	}
+}
+
+// rest makes all that a gauge holds what it says.
+func (g *gauge) rest() {
+	g.account()
+	if g.turned() {
+		g.reverse()
+		g.limit = disarmed
 	}
 }
 
@@ -82,7 +93,28 @@ func (g *gauge) arm() {
 	g.limit = disarmed
 	if g.held == good && g.done == g.last {
 		g.limit = g.edge
+		if g.p < 0 && g.factor > 0 {
+			g.reverse()
+		}
 	}
+}
+
+// turned reports whether in is what flows out.
+func (g *gauge) turned() bool { return g.factor < 0 }
+
+func (g *gauge) reverse() {
+	g.p, g.factor = -g.p, -g.factor
+	g.in, g.out = g.out, g.in
+}
+
+// gathered returns the tally of the present block.
+func (g *gauge) gathered() tally {
+	g.account()
+	t := g.tally
+	if g.turned() {
+		t.in, t.out = t.out, t.in
+	}
+	return t
 }
 
 // plain are the bits of a quality that decide whether a sample is common.
@@ -123,6 +155,9 @@ func (g *gauge) push(t acquire.Instant, x float64, q acquire.Quality) bool {
 		return false
 	}
 	g.advance(t, p)
+	if p < 0 {
+		g.reverse()
+	}
 	return true
 }
 
@@ -138,26 +173,32 @@ func (g *gauge) ends(p int64) (a, b int64) {
 	return p, p
 }
 
-// parts returns x, a value of the point, in parts of a microwatt as run has them.
+// parts returns x, a value of the point, in parts of a microwatt as run has them,
+// with roundZero still in it.
 func (g *gauge) parts(x float64) uint64 {
-	return math.Float64bits(float64(x*g.factor)+roundShift) - roundZero
+	return math.Float64bits(float64(x*g.factor) + roundShift)
 }
 
 // distinct reports whether parts are a power that may be rounded by a shift: none
 // below 0, beyond 17 MW or near a tie, and no NaN.
 func distinct(parts uint64) bool {
-	return parts&partMask != 0 && parts>>(powerBits+partBits) == 0
+	return parts&partMask != 0 && parts>>(powerBits+partBits) == roundZero>>(powerBits+partBits)
 }
 
-// split returns the power at both ends of the line that the rule draws from the
-// last sample to p, where for HoldLeft the first counts twice, and for
-// MeanOverPast the second, in place of the other.
-func (g *gauge) split(p uint64) (first, second uint64) {
-	share := g.taken & 3
-	return uint64(g.p) * (2 - share), p * share
+// powerOf returns the power of distinct parts, in microwatts.
+func powerOf(parts uint64) uint64 {
+	const above = 64 - powerBits - partBits
+	return parts << above >> (above + partBits)
 }
 
-// take is what push does with the twice the mean power, for a sample that is known
+// twice returns twice the mean power since the last sample for p >= 0: the rule
+// is how often p counts, and the power of the last sample counts for the rest.
+func (g *gauge) twice(p uint64) uint64 {
+	last := uint64(g.p)
+	return 2*last + (p-last)*(g.taken&3)
+}
+
+// take is what push does with p and twice the mean power, for a sample that is known
 // to be common.
 func (g *gauge) take(t acquire.Instant, dt, p, twice uint64) {
 	g.in = g.in.add(product(twice, dt))
@@ -171,22 +212,17 @@ func (g *gauge) pushCrossing(t acquire.Instant, x float64, q acquire.Quality) bo
 		return false
 	}
 	p, ok := round(float64(x * g.factor))
-	if !ok || g.p^p >= 0 {
+	if !ok || p >= 0 {
 		return false
 	}
 	first, second := uint64(g.p), -uint64(p)
-	if g.p < 0 {
-		first, second = -uint64(g.p), uint64(p)
-	}
 	before := triangle(first, second, dt)
 	// What is after the crossing is the whole less what is before, so that nothing
 	// is lost in rounding.
-	after := scaled(int64(second-first), dt).add(before)
-	if g.p < 0 {
-		before, after = after, before
-	}
-	g.in, g.out = g.in.add(before), g.out.add(after)
+	g.in = g.in.add(before)
+	g.out = g.out.add(scaled(int64(second-first), dt).add(before))
 	g.advance(t, p)
+	g.reverse()
 	return true
 }
 
@@ -252,7 +288,7 @@ func (t *tally) flowQuanta(out bool, n int128) {
 
 // settled returns the time up to which g is decided, whatever comes.
 func (g *gauge) settled() acquire.Instant {
-	g.rest()
+	g.account()
 	if g.held == unknown || g.rule() == HoldLeft || g.mark > g.last && uint64(g.mark-g.last) > uint64(g.maxGap) {
 		return max(g.done, g.mark)
 	}
@@ -279,6 +315,7 @@ func (g *gauge) observe(l ledger, c *conversion, s *acquire.Sample) {
 		} else {
 			counts.Late++
 		}
+		g.arm()
 		return
 	}
 	gap := uint64(t-g.last) > uint64(g.maxGap)

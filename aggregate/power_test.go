@@ -16,8 +16,8 @@ func BenchmarkGaugePush(b *testing.B) {
 	for _, rule := range []Rule{HoldLeft, Trapezoid, MeanOverPast} {
 		b.Run(rule.String(), func(b *testing.B) {
 			g := newGauge(channel{maxGap: 60e9, edge: math.MaxInt64, held: good}, conversion{factor: 1e6}, rule)
-			g.arm()
 			g.p = 1
+			g.arm()
 			at := acquire.Instant(0)
 			for b.Loop() {
 				at += 1e6

@@ -27,7 +27,8 @@ func (r *Router) Present(name string) (interval Interval, until acquire.Instant,
 			continue
 		}
 		if c.edge == m.end {
-			sums[s].add(&c.tally)
+			present := r.gathered(ref)
+			sums[s].add(&present)
 			iv.Flags |= c.flags
 			if c.flags&Carried != 0 {
 				iv.carried |= 1 << s
@@ -53,7 +54,10 @@ func (b *Bank) Present(slot uint32) (Period, bool) {
 	if uint(slot) >= uint(len(b.records)) || !b.records[slot].open {
 		return Period{}, false
 	}
-	rec, c := &b.records[slot], b.channel(slot)
+	rec, c := &b.records[slot], *b.channel(slot)
+	if len(b.gauges) != 0 {
+		b.gauges[slot].arm()
+	}
 	p := Period{Slot: slot, Flags: c.flags, Start: rec.start, End: min(c.done, rec.end), in: c.in, out: c.out, kind: b.desk.plan.kind}
 	if p.End <= p.Start {
 		return Period{}, false

@@ -300,12 +300,13 @@ func (r *Router) route(id acquire.PointID, to ref) {
 	r.fans = append(append(append(r.fans, to), others...), 0)
 }
 
-// channel returns what ref refers to, nil for none.
+// channel returns what ref refers to, nil for none. The energies of a gauge are
+// those that gathered returns.
 func (r *Router) channel(ref ref) *channel {
 	switch {
 	case ref > 0:
 		g := &r.gauges[ref-1]
-		g.rest()
+		g.account()
 		return &g.channel
 	case ref < 0:
 		c := &r.counters[-ref-1]
@@ -313,6 +314,14 @@ func (r *Router) channel(ref ref) *channel {
 		return &c.channel
 	}
 	return nil
+}
+
+// gathered returns the tally of the present block of a channel.
+func (r *Router) gathered(ref ref) tally {
+	if ref > 0 {
+		return r.gauges[ref-1].gathered()
+	}
+	return r.channel(ref).tally
 }
 
 func (r *Router) channelSettled(ref ref) acquire.Instant {
@@ -356,16 +365,14 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 			continue
 		}
 		if at > 0 && at < fan {
-			// What gauge.push does, for import, without the call.
+			// What gauge.push does, without the call.
 			g := &gauges[at-1]
 			if dt, ok := g.common(s.Time, s.Quality); ok {
 				if x, ok := s.Value.Float64(); ok {
 					if x := g.parts(x); distinct(x) {
-						p := x >> partBits
-						if first, second := g.split(p); int64(first) >= 0 {
-							g.take(s.Time, dt, p, first+second)
-							continue
-						}
+						p := powerOf(x)
+						g.take(s.Time, dt, p, g.twice(p))
+						continue
 					}
 				}
 			}

@@ -14,8 +14,7 @@ import (
 // at the few values that are near a half, which round decides, and bits that
 // must not be set are looked for once at the end.
 type run struct {
-	factor float64 // µW in one unit of the point, turned so that all power is positive
-	turned bool    // it is export
+	factor float64 // µW in one unit of the point, turned as the gauge is
 	first  uint64  // µW before the first sample
 	p      uint64  // µW of the last sample
 	quanta int128  // what has been added up
@@ -38,14 +37,11 @@ const (
 	roundZero  = 0x4338000000000000 - partBits<<52
 )
 
-// run starts a run of the values from first on.
-func (g *gauge) run(first float64) run {
+// run starts a run after the last sample, of which g is armed.
+func (g *gauge) run() run {
 	r := run{factor: g.factor, first: uint64(g.p)}
-	if r.turned = g.p < 0; g.rule() == MeanOverPast {
-		r.turned, r.first = first < 0, 0
-	}
-	if r.turned {
-		r.factor, r.first = -r.factor, -r.first
+	if g.rule() == MeanOverPast {
+		r.first = 0
 	}
 	r.seen = r.first << partBits
 	if r.first>>powerBits != 0 {
@@ -58,12 +54,7 @@ func (g *gauge) run(first float64) run {
 // finish books r, which ends with the n-th sample, at last.
 func (g *gauge) finish(r *run, last acquire.Instant, n int) {
 	g.last, g.p = last, int64(r.p)
-	if r.turned {
-		g.out = g.out.add(r.quanta)
-		g.p = -g.p
-	} else {
-		g.in = g.in.add(r.quanta)
-	}
+	g.in = g.in.add(r.quanta)
 	g.taken += 4 * uint64(n)
 }
 

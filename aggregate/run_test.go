@@ -41,7 +41,7 @@ func TestRunEqualsSamples(t *testing.T) {
 		values := drawValues(random, 1+random.IntN(70))
 		g := gauge{factor: 1e6, p: int64(random.Uint64() >> (20 + random.IntN(40)))}
 		if random.IntN(2) == 0 {
-			g.p = -g.p
+			g.factor = -g.factor // export
 			for i := range values {
 				values[i] = -values[i]
 			}
@@ -55,14 +55,11 @@ func TestRunEqualsSamples(t *testing.T) {
 			}
 			times[i] = at
 		}
-		fits := bits.Len64(uint64(max(g.p, -g.p))) <= powerBits
+		fits := bits.Len64(uint64(g.p)) <= powerBits
 		var sum, weighed, joined int128
-		inOrder, last, p := true, acquire.Instant(5), uint64(max(g.p, -g.p))
+		inOrder, last, p := true, acquire.Instant(5), uint64(g.p)
 		for i, v := range values {
 			n, ok := round(float64(v * g.factor))
-			if g.p < 0 {
-				n = -n
-			}
 			fits = fits && ok && n >= 0 && n < 1<<powerBits
 			dt := uint64(times[i] - last)
 			inOrder = inOrder && dt-1 < gap
@@ -80,7 +77,7 @@ func TestRunEqualsSamples(t *testing.T) {
 			{weighed, fits && inOrder, func(r *run) bool { return r.weigh(times, values, 5, gap) && r.one(values[len(values)-1]) }},
 			{joined, fits && inOrder, func(r *run) bool { return r.join(times, values, 5, gap) }},
 		} {
-			r := g.run(values[0])
+			r := g.run()
 			require.Equal(t, way.ok, way.do(&r))
 			if way.ok {
 				took++
@@ -106,7 +103,7 @@ func TestPartsRoundAsRound(t *testing.T) {
 			took++
 			n, ok := round(float64(v * g.factor))
 			require.True(t, ok, "%v", v)
-			require.EqualValues(t, n, parts>>partBits, "%v", v)
+			require.EqualValues(t, n, (parts-roundZero)>>partBits, "%v", v)
 		}
 	}
 	require.Greater(t, took, 30000)

@@ -34,21 +34,19 @@ func NewMeter(p *Plan) (*Meter, error) {
 
 // Push takes the value v, in the unit of the plan, that was measured at t.
 func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
-	// What gauge.push does, for import, without the call.
+	// What gauge.push does, without the call.
 	g := m.g
 	if dt, ok := g.common(t, q); ok {
 		if x := g.parts(v); distinct(x) {
-			p := x >> partBits
-			if first, second := g.split(p); int64(first) >= 0 {
-				g.take(t, dt, p, first+second)
-				return dst
-			}
+			p := powerOf(x)
+			g.take(t, dt, p, g.twice(p))
+			return dst
 		}
 	}
 	return m.pushOther(dst, t, v, q)
 }
 
-// pushOther is Push for export, and what is not a common sample.
+// pushOther is Push for what is not a common sample.
 func (m *Meter) pushOther(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
 	if m.g.push(t, v, q) {
 		return dst

@@ -57,7 +57,8 @@ func (r *Router) Totals(name string) (Totals, bool) {
 		if c == nil {
 			continue
 		}
-		sums[s].add(&c.tally)
+		present := r.gathered(ref)
+		sums[s].add(&present)
 		cover[s] = sums[s].coverage(int64(c.done - m.began))
 		if ref > 0 {
 			t.Counts.Samples += r.gauges[ref-1].samples()
