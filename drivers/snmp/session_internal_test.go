@@ -1,0 +1,394 @@
+package snmp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
+)
+
+const secretCommunity = "canary-c0mmunity"
+
+// scripted is an agent on a socket of the loopback interface that does what a
+// function says with each datagram.
+type scripted struct {
+	conn *net.UDPConn
+	mu   sync.Mutex
+	got  int
+}
+
+// reply sends a message to whoever asked.
+type reply func(message []byte)
+
+func startScripted(t testing.TB, serve func(n int, request []byte, send reply)) *scripted {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	a := &scripted{conn: conn}
+	var done sync.WaitGroup
+	done.Go(func() {
+		buf := make([]byte, 1<<16)
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			a.mu.Lock()
+			a.got++
+			got := a.got
+			a.mu.Unlock()
+			serve(got, buf[:n], func(m []byte) { conn.WriteToUDPAddrPort(m, from) })
+		}
+	})
+	t.Cleanup(func() {
+		conn.Close()
+		done.Wait()
+	})
+	return a
+}
+
+func (a *scripted) address() string { return a.conn.LocalAddr().String() }
+
+func (a *scripted) received() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.got
+}
+
+// parsed returns a request of version 1 or 2c.
+func parsed(t testing.TB, request []byte) snmpwire.Message {
+	var m snmpwire.Message
+	if err := m.Parse(request); err != nil {
+		t.Errorf("request: %v", err)
+	}
+	return m
+}
+
+// answer returns the message that answers m with one binding.
+func answer(m snmpwire.Message, value int64) []byte {
+	m.PDU.Type, m.PDU.ErrorStatus, m.PDU.ErrorIndex = snmpwire.Response, 0, 0
+	m.PDU.Bindings = integerBinding("1.3.6.1.2.1.1.7.0", value)
+	return m.Append(nil)
+}
+
+func integerBinding(name OID, value int64) []byte {
+	return snmpwire.AppendBinding(nil, name.encode(), snmpwire.AppendInt(nil, snmpwire.Integer, value))
+}
+
+var sysServices = snmpwire.PDU{
+	Type: snmpwire.ReadRequest, Bindings: snmpwire.AppendQuery(nil, OID("1.3.6.1.2.1.1.7.0").encode()),
+}
+
+func openTo(t testing.TB, cfg AgentConfig) *session {
+	if cfg.Community == "" {
+		cfg.Community = secretCommunity
+	}
+	checked, faults := cfg.checked()
+	require.Empty(t, faults)
+	s, err := openSession(t.Context(), checked)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.close() })
+	return s
+}
+
+func value(t testing.TB, r response) int32 {
+	b, rest, err := snmpwire.NextBinding(r.PDU.Bindings)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	require.Equal(t, snmpwire.Integer, b.Tag)
+	v, err := snmpwire.Int(b.Value)
+	require.NoError(t, err)
+	return v
+}
+
+func TestRoundTrip(t *testing.T) {
+	a := startScripted(t, func(n int, request []byte, send reply) {
+		m := parsed(t, request)
+		assert.Equal(t, snmpwire.ReadRequest, m.PDU.Type)
+		send(answer(m, int64(n)))
+	})
+	s := openTo(t, AgentConfig{Address: a.address()})
+	for i := range int32(3) {
+		r, err := s.roundTrip(t.Context(), &sysServices)
+		require.NoError(t, err)
+		assert.Equal(t, i+1, value(t, r))
+		assert.False(t, r.Received.Before(r.Sent))
+	}
+	assert.Equal(t, Counters{Requests: 3}, s.counts)
+}
+
+func TestNothingForeignIsTaken(t *testing.T) {
+	tests := map[string]struct {
+		disturb func(m snmpwire.Message) []byte
+		count   Counters
+	}{
+		"id of another request":  {func(m snmpwire.Message) []byte { m.PDU.RequestID++; return answer(m, -1) }, Counters{Late: 1}},
+		"id 0":                   {func(m snmpwire.Message) []byte { m.PDU.RequestID = 0; return answer(m, -1) }, Counters{Late: 1}},
+		"another version":        {func(m snmpwire.Message) []byte { m.Version = snmpwire.V1; return answer(m, -1) }, Counters{Late: 1}},
+		"version 3":              {func(m snmpwire.Message) []byte { m.Version = snmpwire.V3; return answer(m, -1) }, Counters{Late: 1}},
+		"another community":      {func(m snmpwire.Message) []byte { m.Community = []byte("x"); return answer(m, -1) }, Counters{Late: 1}},
+		"our own request":        {func(m snmpwire.Message) []byte { return m.Append(nil) }, Counters{Late: 1}},
+		"garbage":                {func(snmpwire.Message) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n") }, Counters{Malformed: 1}},
+		"a truncated message":    {func(m snmpwire.Message) []byte { b := answer(m, -1); return b[:len(b)-2] }, Counters{Malformed: 1}},
+		"bytes behind a message": {func(m snmpwire.Message) []byte { return append(answer(m, -1), 0) }, Counters{Malformed: 1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := startScripted(t, func(_ int, request []byte, send reply) {
+				m := parsed(t, request)
+				send(test.disturb(m))
+				send(answer(m, 42))
+			})
+			s := openTo(t, AgentConfig{Address: a.address()})
+			r, err := s.roundTrip(t.Context(), &sysServices)
+			require.NoError(t, err)
+			assert.EqualValues(t, 42, value(t, r))
+			test.count.Requests = 1
+			assert.Equal(t, test.count, s.counts)
+		})
+	}
+}
+
+func TestLateAnswerIsNotTheNext(t *testing.T) {
+	var late []byte
+	a := startScripted(t, func(n int, request []byte, send reply) {
+		m := parsed(t, request)
+		switch n {
+		case 1:
+			late = answer(m, 1)
+		case 2:
+			send(late)
+			send(answer(m, 2))
+			send(answer(m, 2))
+		default:
+			send(answer(m, int64(n)))
+		}
+	})
+	s := openTo(t, AgentConfig{Address: a.address(), Timeout: 20 * time.Millisecond, Retries: -1})
+	_, err := s.roundTrip(t.Context(), &sysServices)
+	require.ErrorIs(t, err, ErrTimeout)
+	s.cfg.timeout = DefaultTimeout
+	for want := int32(2); want < 4; want++ {
+		r, err := s.roundTrip(t.Context(), &sysServices)
+		require.NoError(t, err)
+		assert.Equal(t, want, value(t, r))
+	}
+	assert.Equal(t, Counters{Requests: 3, Timeouts: 1, Late: 2}, s.counts)
+}
+
+func TestLostRequestIsRepeated(t *testing.T) {
+	a := startScripted(t, func(n int, request []byte, send reply) {
+		if n == 3 {
+			send(answer(parsed(t, request), 3))
+		}
+	})
+	s := openTo(t, AgentConfig{Address: a.address(), Timeout: 700 * time.Millisecond})
+	r, err := s.roundTrip(t.Context(), &sysServices)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, value(t, r))
+	assert.Equal(t, Counters{Requests: 3, Repeats: 2}, s.counts)
+}
+
+func TestClosedPortIsATimeout(t *testing.T) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	conn.Close()
+	s := openTo(t, AgentConfig{Address: conn.LocalAddr().String(), Timeout: 70 * time.Millisecond})
+	for range 2 {
+		_, err := s.roundTrip(t.Context(), &sysServices)
+		require.ErrorIs(t, err, ErrTimeout)
+		assert.Equal(t, acquire.Bad.Because(acquire.Communication), acquire.QualityOf(err))
+		assert.NoError(t, s.failure())
+	}
+	assert.Equal(t, Counters{Requests: 6, Repeats: 4, Timeouts: 2}, s.counts)
+}
+
+func TestCancelInterrupts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	a := startScripted(t, func(n int, request []byte, send reply) {
+		if n == 1 {
+			cancel()
+			return
+		}
+		send(answer(parsed(t, request), 7))
+	})
+	s := openTo(t, AgentConfig{Address: a.address(), Timeout: time.Hour, Retries: -1})
+	_, err := s.roundTrip(ctx, &sysServices)
+	require.ErrorIs(t, err, context.Canceled)
+	r, err := s.roundTrip(t.Context(), &sysServices)
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, value(t, r))
+}
+
+func TestLargeAnswer(t *testing.T) {
+	a := startScripted(t, func(_ int, request []byte, send reply) {
+		m := parsed(t, request)
+		m.PDU.Type = snmpwire.Response
+		long := snmpwire.AppendBytes(nil, snmpwire.OctetString, make([]byte, 60_000))
+		m.PDU.Bindings = snmpwire.AppendBinding(nil, OID("1.3.6.1.2.1.1.7.0").encode(), long)
+		send(m.Append(nil))
+	})
+	s := openTo(t, AgentConfig{Address: a.address()})
+	for range 2 {
+		r, err := s.roundTrip(t.Context(), &sysServices)
+		require.NoError(t, err)
+		assert.Greater(t, len(r.PDU.Bindings), 60_000)
+	}
+	assert.Equal(t, Counters{Requests: 4, Repeats: 2, Malformed: 2}, s.counts)
+
+	s = openTo(t, AgentConfig{Address: a.address(), MaxMessage: 1400, Timeout: 50 * time.Millisecond})
+	_, err := s.roundTrip(t.Context(), &sysServices)
+	require.ErrorIs(t, err, ErrTimeout)
+	assert.Equal(t, acquire.Bad.Because(acquire.Protocol), acquire.QualityOf(err))
+	assert.Len(t, s.buf, 1401)
+}
+
+func TestFloodEndsTheRequest(t *testing.T) {
+	a := startScripted(t, func(_ int, request []byte, send reply) {
+		m := parsed(t, request)
+		for range 2 * maxForeign {
+			m.PDU.RequestID++
+			send(answer(m, -1))
+		}
+	})
+	s := openTo(t, AgentConfig{Address: a.address(), Timeout: time.Minute})
+	_, err := s.roundTrip(t.Context(), &sysServices)
+	require.ErrorIs(t, err, errFlood)
+	assert.Equal(t, acquire.Bad.Because(acquire.Protocol), acquire.QualityOf(err))
+}
+
+// startStream runs an agent on TCP.
+func startStream(t testing.TB, serve func(conn net.Conn)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+			conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		done.Wait()
+	})
+	return l.Addr().String()
+}
+
+func TestStream(t *testing.T) {
+	address := startStream(t, func(conn net.Conn) {
+		buf := make([]byte, 1<<16)
+		var late []byte
+		for i := int64(0); ; i++ {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			m := parsed(t, buf[:n])
+			m.PDU.RequestID--
+			b := append(late, answer(m, -1)...)
+			m.PDU.RequestID++
+			b = append(b, answer(m, i)...)
+			for len(b) > 0 { // in small pieces
+				k := min(7, len(b))
+				if _, err := conn.Write(b[:k]); err != nil {
+					return
+				}
+				b = b[k:]
+			}
+			late = answer(m, -2)
+		}
+	})
+	s := openTo(t, AgentConfig{Address: address, TCP: true})
+	for i := range int32(4) {
+		r, err := s.roundTrip(t.Context(), &sysServices)
+		require.NoError(t, err)
+		assert.Equal(t, i, value(t, r))
+	}
+	assert.Equal(t, Counters{Requests: 4, Late: 7}, s.counts)
+}
+
+func TestBrokenStreamEnds(t *testing.T) {
+	tests := map[string]struct {
+		bytes []byte
+		want  error
+	}{
+		"no message":        {[]byte("HTTP/1.1"), snmpwire.ErrTag},
+		"indefinite length": {[]byte{0x30, 0x80, 0, 0}, snmpwire.ErrLength},
+		"length of lengths": {[]byte{0x30, 0x85, 0, 0, 0, 0, 1}, snmpwire.ErrLength},
+		"endless":           {[]byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff}, snmpwire.ErrLength},
+		"too long":          {[]byte{0x30, 0x83, 0x10, 0, 0}, nil},
+		"closed":            {nil, errGone},
+		"cut":               {[]byte{0x30, 0x20, 2}, errGone},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := startStream(t, func(conn net.Conn) {
+				conn.Read(make([]byte, 1<<10))
+				conn.Write(test.bytes)
+			})
+			s := openTo(t, AgentConfig{Address: address, TCP: true})
+			_, err := s.roundTrip(t.Context(), &sysServices)
+			require.Error(t, err)
+			if test.want != nil {
+				require.ErrorIs(t, err, test.want)
+			}
+			assert.LessOrEqual(t, len(s.buf), minBuffer)
+			assert.Equal(t, err, s.failure())
+			_, again := s.roundTrip(t.Context(), &sysServices)
+			assert.Equal(t, err, again)
+		})
+	}
+}
+
+func TestRoundTripAllocs(t *testing.T) {
+	a := startScripted(t, func(n int, request []byte, send reply) { send(answer(parsed(t, request), 1)) })
+	s := openTo(t, AgentConfig{Address: a.address()})
+	request := sysServices
+	ctx := t.Context()
+	n := testing.AllocsPerRun(200, func() {
+		if _, err := s.roundTrip(ctx, &request); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("%v allocations, those of the agent included", n)
+}
+
+func TestIDs(t *testing.T) {
+	var c sessionConfig
+	c.requests.Store(1<<32 - 3)
+	seen := make(map[int32]bool)
+	for range 1 << 17 {
+		id := c.nextID()
+		require.False(t, seen[id])
+		require.Len(t, snmpwire.AppendInt(nil, snmpwire.Integer, int64(id)), 6)
+		seen[id] = true
+	}
+}
+
+func TestAgentConfigFaults(t *testing.T) {
+	_, faults := AgentConfig{Address: ":x", Version: 7, Timeout: -1, Retries: 9, MaxMessage: 1}.checked()
+	text := errors.Join(faults...).Error()
+	for _, want := range []string{"lacks a host", "version 7", "timeout of -1ns", "Retries of 9", "MaxMessage of 1"} {
+		assert.Contains(t, text, want)
+	}
+	_, faults = AgentConfig{}.checked()
+	text = errors.Join(faults...).Error()
+	assert.Contains(t, text, "no address")
+	assert.Contains(t, text, "neither a user nor a community")
+	_, faults = AgentConfig{Address: "192.0.2.1", Version: V2c}.checked()
+	assert.ErrorContains(t, errors.Join(faults...), "needs a community")
+}
