@@ -1,9 +1,6 @@
 package snmpwire
 
-import (
-	"errors"
-	"fmt"
-)
+import "math"
 
 // Tag is the identifier octet of a value (X.690, 8.1.2).
 type Tag byte
@@ -26,86 +23,111 @@ const (
 	EndOfMibView   Tag = 0x82
 )
 
-// Faults of encoding. They are wrapped with where they were found.
-var (
-	ErrTruncated = errors.New("snmpwire: truncated")
-	ErrLength    = errors.New("snmpwire: length form not allowed")
-	ErrTrailing  = errors.New("snmpwire: bytes after the end")
-	ErrRange     = errors.New("snmpwire: number out of range")
-	ErrTag       = errors.New("snmpwire: unexpected tag")
-)
-
 // Read takes the first value off b: its tag, its contents and what follows.
-// Contents and rest are parts of b.
+// Contents and rest are parts of b. Lengths with superfluous leading octets are
+// accepted, as some agents write them; the indefinite form is not.
 func Read(b []byte) (t Tag, contents, rest []byte, err error) {
-	if len(b) < 2 {
-		return 0, nil, nil, ErrTruncated
+	if len(b) >= 2 && b[1] < 0x80 {
+		end := 2 + int(b[1])
+		if end > len(b) {
+			return 0, nil, nil, ErrTruncated
+		}
+		return Tag(b[0]), b[2:end:end], b[end:], nil
 	}
-	t = Tag(b[0])
-	n, head := int(b[1]), 2
-	if n >= 0x80 {
-		// Long form: at most four octets, since no message is longer than 2 GiB.
-		// Leading zeros are allowed, and some agents write them.
-		size := n & 0x7f
-		if size == 0 || size > 4 {
-			return 0, nil, nil, ErrLength
-		}
-		if len(b) < 2+size {
-			return 0, nil, nil, ErrTruncated
-		}
-		var long uint64
-		for _, c := range b[2 : 2+size] {
-			long = long<<8 | uint64(c)
-		}
-		head += size
-		if long > uint64(len(b)-head) {
-			return 0, nil, nil, ErrTruncated
-		}
-		n = int(long)
+	n, head, err := length(b)
+	if err != nil {
+		return 0, nil, nil, err
 	}
 	if n > len(b)-head {
 		return 0, nil, nil, ErrTruncated
 	}
-	return t, b[head : head+n : head+n], b[head+n:], nil
+	return Tag(b[0]), b[head : head+n : head+n], b[head+n:], nil
+}
+
+// length reads tag and length: how long the contents say they are, and how long the
+// two themselves are.
+func length(b []byte) (n, head int, err error) {
+	if len(b) < 2 {
+		return 0, 0, ErrTruncated
+	}
+	n, head = int(b[1]), 2
+	if n < 0x80 {
+		return n, head, nil
+	}
+	// Long form: at most four octets, since no message is longer than 2 GiB.
+	size := n & 0x7f
+	if size == 0 || size > 4 {
+		return 0, 0, ErrLength
+	}
+	if len(b) < 2+size {
+		return 0, 0, ErrTruncated
+	}
+	var long uint32
+	for _, c := range b[2 : 2+size] {
+		long = long<<8 | uint32(c)
+	}
+	if long > math.MaxInt32 {
+		return 0, 0, ErrLength
+	}
+	return int(long), head + size, nil
+}
+
+// Size returns how many octets the message has that b is the beginning of, so that
+// messages can be told apart on a stream (RFC 3430, section 2.1). It is 0 as long as
+// b is too short to know. The caller has to set a limit.
+func Size(b []byte) (int, error) {
+	if len(b) > 0 && Tag(b[0]) != Sequence {
+		return 0, at(inMessage, ErrTag)
+	}
+	n, head, err := length(b)
+	switch {
+	case err == ErrTruncated:
+		return 0, nil
+	case err == nil && n > math.MaxInt32-head:
+		err = ErrLength
+	}
+	if err != nil {
+		return 0, at(inMessage, err)
+	}
+	return head + n, nil
 }
 
 // expect takes the first value off b, which must have the tag.
 func expect(b []byte, want Tag) (contents, rest []byte, err error) {
 	t, contents, rest, err := Read(b)
 	if err == nil && t != want {
-		err = tagError{t, want}
+		return nil, nil, ErrTag
 	}
 	return contents, rest, err
 }
 
-type tagError struct{ got, want Tag }
-
-func (e tagError) Error() string {
-	return fmt.Sprintf("snmpwire: tag %#02x, want %#02x", byte(e.got), byte(e.want))
-}
-
-func (e tagError) Unwrap() error { return ErrTag }
-
 // Int reads the contents of an INTEGER of 32 bits. Superfluous leading octets are
 // accepted as long as the value fits.
 func Int(contents []byte) (int32, error) {
+	v, err := Int64(contents)
+	if err == nil && int64(int32(v)) != v {
+		err = ErrRange
+	}
+	return int32(v), err
+}
+
+// Int64 reads the contents of a signed number of 64 bits. Superfluous leading octets
+// are accepted as long as the value fits.
+func Int64(contents []byte) (int64, error) {
 	if len(contents) == 0 {
 		return 0, ErrTruncated
 	}
 	v := int64(int8(contents[0]))
 	for _, c := range contents[1:] {
-		if v > 1<<39 || v < -1<<39 {
+		if v > math.MaxInt64>>8 || v < math.MinInt64>>8 {
 			return 0, ErrRange
 		}
 		v = v<<8 | int64(c)
 	}
-	if int64(int32(v)) != v {
-		return 0, ErrRange
-	}
-	return int32(v), nil
+	return v, nil
 }
 
-// Uint32 reads the contents of a Counter32, Gauge32 or TimeTicks.
+// Uint32 reads the contents of a Counter32, Gauge32 or TimeTicks, as [Uint64] does.
 func Uint32(contents []byte) (uint32, error) {
 	v, err := Uint64(contents)
 	if err == nil && v>>32 != 0 {
@@ -116,7 +138,7 @@ func Uint32(contents []byte) (uint32, error) {
 
 // Uint64 reads the contents of a Counter64. A first octet with its top bit set is
 // a negative number by the rules, and what many agents send for a large one: it is
-// read as they mean it, if all is no more than eight octets.
+// read as they mean it, for its octets. Superfluous leading zeros are accepted.
 func Uint64(contents []byte) (uint64, error) {
 	if len(contents) == 0 {
 		return 0, ErrTruncated
@@ -133,33 +155,32 @@ func Uint64(contents []byte) (uint64, error) {
 
 // AppendHeader appends tag and length.
 func AppendHeader(dst []byte, t Tag, length int) []byte {
-	dst = append(dst, byte(t))
 	switch {
 	case length < 0x80:
-		return append(dst, byte(length))
+		return append(dst, byte(t), byte(length))
 	case length < 1<<8:
-		return append(dst, 0x81, byte(length))
+		return append(dst, byte(t), 0x81, byte(length))
 	case length < 1<<16:
-		return append(dst, 0x82, byte(length>>8), byte(length))
+		return append(dst, byte(t), 0x82, byte(length>>8), byte(length))
 	case length < 1<<24:
-		return append(dst, 0x83, byte(length>>16), byte(length>>8), byte(length))
+		return append(dst, byte(t), 0x83, byte(length>>16), byte(length>>8), byte(length))
 	}
-	return append(dst, 0x84, byte(length>>24), byte(length>>16), byte(length>>8), byte(length))
+	return append(dst, byte(t), 0x84, byte(length>>24), byte(length>>16), byte(length>>8), byte(length))
 }
 
-// headerSize returns how long tag and length are.
-func headerSize(length int) int {
+// valueSize returns how long a value with contents of the given length is.
+func valueSize(length int) int {
 	switch {
 	case length < 0x80:
-		return 2
+		return 2 + length
 	case length < 1<<8:
-		return 3
+		return 3 + length
 	case length < 1<<16:
-		return 4
+		return 4 + length
 	case length < 1<<24:
-		return 5
+		return 5 + length
 	}
-	return 6
+	return 6 + length
 }
 
 // AppendBytes appends a value with the given contents.
@@ -169,10 +190,7 @@ func AppendBytes(dst []byte, t Tag, contents []byte) []byte {
 
 // AppendInt appends an INTEGER, or another signed value, in as few octets as hold it.
 func AppendInt(dst []byte, t Tag, v int64) []byte {
-	n := 1
-	for w := v; w > 127 || w < -128; w >>= 8 {
-		n++
-	}
+	n := intSize(v) - 2
 	dst = append(dst, byte(t), byte(n))
 	for i := n - 1; i >= 0; i-- {
 		dst = append(dst, byte(v>>(8*i)))
@@ -180,19 +198,31 @@ func AppendInt(dst []byte, t Tag, v int64) []byte {
 	return dst
 }
 
-// AppendUint appends a Counter32, Gauge32, TimeTicks or Counter64.
-func AppendUint(dst []byte, t Tag, v uint64) []byte {
-	n := 1
-	for w := v; w > 127; w >>= 8 {
+// intSize returns how long a signed value is.
+func intSize(v int64) int {
+	n := 3
+	for ; v > 127 || v < -128; v >>= 8 {
 		n++
 	}
+	return n
+}
+
+// AppendUint appends a Counter32, Gauge32, TimeTicks or Counter64 in as few octets as
+// hold it and a sign, which makes nine of the largest.
+func AppendUint(dst []byte, t Tag, v uint64) []byte {
+	n := uintSize(v) - 2
 	dst = append(dst, byte(t), byte(n))
 	for i := n - 1; i >= 0; i-- {
-		if i == 8 {
-			dst = append(dst, 0)
-			continue
-		}
-		dst = append(dst, byte(v>>(8*i)))
+		dst = append(dst, byte(v>>(8*i))) // a shift by 64 leaves 0
 	}
 	return dst
+}
+
+// uintSize returns how long an unsigned value is.
+func uintSize(v uint64) int {
+	n := 3
+	for ; v > 127; v >>= 8 {
+		n++
+	}
+	return n
 }

@@ -21,3 +21,53 @@ func TestGosnmpReadsOurs(t *testing.T) {
 	require.Equal(t, uint32(77), got.RequestID)
 	require.Equal(t, []gosnmp.SnmpPDU{{Name: ".1.3.6.1.2.1.31.1.1.1.6.4000000000", Type: gosnmp.Counter64, Value: uint64(1<<64 - 1)}}, got.Variables)
 }
+
+// TestGosnmpSecured exchanges traps of every security level with the other
+// implementation, both ways.
+func TestGosnmpSecured(t *testing.T) {
+	auths := [...]gosnmp.SnmpV3AuthProtocol{gosnmp.NoAuth, gosnmp.MD5, gosnmp.SHA, gosnmp.SHA224, gosnmp.SHA256, gosnmp.SHA384, gosnmp.SHA512}
+	privs := [...]gosnmp.SnmpV3PrivProtocol{gosnmp.NoPriv, gosnmp.DES, gosnmp.AES, gosnmp.AES192, gosnmp.AES256, gosnmp.AES192C, gosnmp.AES256C}
+	combinations(t, func(t *testing.T, a snmpwire.Auth, p snmpwire.Priv) {
+		k := keys(t, a, p, engineID)
+		parameters := &gosnmp.UsmSecurityParameters{
+			AuthoritativeEngineID: string(engineID), AuthoritativeEngineBoots: 3, AuthoritativeEngineTime: 1234567, UserName: "reader",
+			AuthenticationProtocol: auths[a], AuthenticationPassphrase: authPassword,
+			PrivacyProtocol: privs[p], PrivacyPassphrase: privPassword,
+		}
+		require.NoError(t, parameters.InitSecurityKeys())
+		peer := &gosnmp.GoSNMP{
+			Version: gosnmp.Version3, SecurityModel: gosnmp.UserSecurityModel, MsgFlags: gosnmp.SnmpV3MsgFlags(k.Level()),
+			ContextEngineID: string(engineID), ContextName: "feed A", SecurityParameters: parameters,
+		}
+
+		ours := answer(t, k.Level(), 3)
+		ours.Scoped.PDU.Type = snmpwire.TrapV2
+		b, err := ours.Append(nil, k)
+		require.NoError(t, err)
+		theirs, err := peer.UnmarshalTrap(b, false)
+		require.NoError(t, err)
+		require.Equal(t, uint32(4711), theirs.MsgID)
+		require.Equal(t, uint32(42), theirs.RequestID)
+		require.Equal(t, "feed A", theirs.ContextName)
+		require.Len(t, theirs.Variables, 3)
+		require.Equal(t, gosnmp.SnmpPDU{Name: ".1.3.6.1.2.1.31.1.1.1.6.2", Type: gosnmp.Counter64, Value: uint64(1<<40 + 1)}, theirs.Variables[1])
+
+		b, err = peer.SnmpEncodePacket(gosnmp.SNMPv2Trap, []gosnmp.SnmpPDU{
+			{Name: ".1.3.6.1.2.1.31.1.1.1.6.1", Type: gosnmp.Counter64, Value: uint64(1 << 40)},
+		}, 0, 0)
+		require.NoError(t, err)
+		var got snmpwire.MessageV3
+		require.NoError(t, got.Parse(b))
+		if a != snmpwire.NoAuth {
+			require.NoError(t, k.Verify(b, &got))
+		}
+		if p != snmpwire.NoPriv {
+			_, err := k.Decrypt(nil, &got)
+			require.NoError(t, err)
+		}
+		require.Equal(t, []any{int32(3), int32(1234567), "reader", engineID}, []any{got.Boots, got.Time, string(got.User), got.EngineID})
+		require.Equal(t, "feed A", string(got.Scoped.ContextName))
+		require.Equal(t, snmpwire.TrapV2, got.Scoped.PDU.Type)
+		require.Equal(t, bindings(t, 1), got.Scoped.PDU.Bindings)
+	})
+}

@@ -1,7 +1,5 @@
 package snmpwire
 
-import "fmt"
-
 // Version is the version field of a message, which is not its name.
 type Version int32
 
@@ -37,7 +35,7 @@ type PDU struct {
 	Bindings    []byte // encoded variable bindings: see NextBinding
 
 	// Of a TrapV1 alone, in place of the request id and the errors.
-	Enterprise   []byte // encoded object identifier
+	Enterprise   []byte // encoded object identifier, checked
 	AgentAddress [4]byte
 	GenericTrap  int32
 	SpecificTrap int32
@@ -51,103 +49,101 @@ type Message struct {
 	PDU       PDU     // what it carries
 }
 
-// Peek returns the version of a message.
+// Peek returns the version of a message, whatever follows it.
 func Peek(b []byte) (Version, error) {
 	contents, _, err := expect(b, Sequence)
 	if err != nil {
-		return 0, err
+		return 0, at(inMessage, err)
 	}
-	field, _, err := expect(contents, Integer)
-	if err != nil {
-		return 0, err
-	}
-	v, err := Int(field)
-	return Version(v), err
+	v, _, err := integer(contents)
+	return Version(v), at(inVersion, err)
 }
 
-// Parse decodes a message of version 1 or 2c, which must fill b.
+// Parse decodes a message of version 1 or 2c, which must fill b. Which PDU fits which
+// version is left to the caller.
 func (m *Message) Parse(b []byte) error {
 	contents, rest, err := expect(b, Sequence)
 	if err != nil {
-		return fmt.Errorf("message: %w", err)
+		return at(inMessage, err)
 	}
 	if len(rest) != 0 {
-		return ErrTrailing
+		return at(inMessage, ErrTrailing)
 	}
-	field, contents, err := expect(contents, Integer)
+	version, contents, err := integer(contents)
 	if err != nil {
-		return fmt.Errorf("version: %w", err)
-	}
-	version, err := Int(field)
-	if err != nil {
-		return fmt.Errorf("version: %w", err)
+		return at(inVersion, err)
 	}
 	if m.Version = Version(version); m.Version != V1 && m.Version != V2c {
-		return fmt.Errorf("snmpwire: version %d, want 0 or 1", version)
+		return at(inVersion, ErrSupport)
 	}
 	if m.Community, contents, err = expect(contents, OctetString); err != nil {
-		return fmt.Errorf("community: %w", err)
+		return at(inCommunity, err)
 	}
 	return m.PDU.Parse(contents)
 }
 
 // Parse decodes a PDU, which must fill b.
 func (p *PDU) Parse(b []byte) error {
+	*p = PDU{}
 	tag, contents, rest, err := Read(b)
 	if err != nil {
-		return fmt.Errorf("PDU: %w", err)
+		return at(inPDU, err)
 	}
 	if len(rest) != 0 {
-		return ErrTrailing
+		return at(inPDU, ErrTrailing)
 	}
-	*p = PDU{Type: PDUType(tag)}
+	p.Type = PDUType(tag)
 	switch {
 	case p.Type == TrapV1:
-		contents, err = p.parseTrap(contents)
+		if contents, err = p.parseTrap(contents); err != nil {
+			return at(inTrapHeader, err)
+		}
 	case p.Type >= ReadRequest && p.Type <= Report:
-		for _, field := range [...]*int32{&p.RequestID, &p.ErrorStatus, &p.ErrorIndex} {
-			if contents, err = integer(contents, field); err != nil {
-				break
-			}
+		if contents, err = p.parseHeader(contents); err != nil {
+			return at(inPDUHeader, err)
 		}
 	default:
-		return fmt.Errorf("snmpwire: PDU type %#02x", byte(tag))
-	}
-	if err != nil {
-		return fmt.Errorf("PDU %#02x: %w", byte(tag), err)
+		return at(inPDU, ErrSupport)
 	}
 	if p.Bindings, rest, err = expect(contents, Sequence); err != nil {
-		return fmt.Errorf("variable bindings: %w", err)
+		return at(inBindings, err)
 	}
 	if len(rest) != 0 {
-		return ErrTrailing
+		return at(inBindings, ErrTrailing)
 	}
 	return nil
 }
 
-func integer(b []byte, v *int32) (rest []byte, err error) {
-	field, rest, err := expect(b, Integer)
-	if err == nil {
-		*v, err = Int(field)
+func (p *PDU) parseHeader(b []byte) (rest []byte, err error) {
+	if p.RequestID, b, err = integer(b); err != nil {
+		return nil, err
 	}
-	return rest, err
+	if p.ErrorStatus, b, err = integer(b); err != nil {
+		return nil, err
+	}
+	p.ErrorIndex, b, err = integer(b)
+	return b, err
 }
 
 func (p *PDU) parseTrap(b []byte) (rest []byte, err error) {
 	if p.Enterprise, b, err = expect(b, ObjectID); err != nil {
 		return nil, err
 	}
+	if err = CheckOID(p.Enterprise); err != nil {
+		return nil, err
+	}
 	address, b, err := expect(b, IPAddress)
 	if err != nil {
 		return nil, err
 	}
-	if copy(p.AgentAddress[:], address) != 4 || len(address) != 4 {
+	if len(address) != len(p.AgentAddress) {
 		return nil, ErrRange
 	}
-	if b, err = integer(b, &p.GenericTrap); err != nil {
+	copy(p.AgentAddress[:], address)
+	if p.GenericTrap, b, err = integer(b); err != nil {
 		return nil, err
 	}
-	if b, err = integer(b, &p.SpecificTrap); err != nil {
+	if p.SpecificTrap, b, err = integer(b); err != nil {
 		return nil, err
 	}
 	ticks, b, err := expect(b, TimeTicks)
@@ -157,85 +153,97 @@ func (p *PDU) parseTrap(b []byte) (rest []byte, err error) {
 	return b, err
 }
 
+// integer takes an INTEGER off b.
+func integer(b []byte) (v int32, rest []byte, err error) {
+	field, rest, err := expect(b, Integer)
+	if err == nil {
+		v, err = Int(field)
+	}
+	return v, rest, err
+}
+
+// natural takes an INTEGER (0..2147483647) off b.
+func natural(b []byte) (v int32, rest []byte, err error) {
+	if v, rest, err = integer(b); err == nil && v < 0 {
+		err = ErrRange
+	}
+	return v, rest, err
+}
+
 // Binding is one variable binding decoded in place.
 type Binding struct {
 	Name  []byte // encoded object identifier, checked
 	Tag   Tag    // what Value is
-	Value []byte // contents
+	Value []byte // contents, unchecked
 }
 
 // NextBinding takes the first variable binding off an encoded list.
 func NextBinding(list []byte) (b Binding, rest []byte, err error) {
 	pair, rest, err := expect(list, Sequence)
 	if err != nil {
-		return Binding{}, nil, err
+		return Binding{}, nil, at(inBinding, err)
 	}
-	name, pair, err := expect(pair, ObjectID)
+	if b.Name, pair, err = expect(pair, ObjectID); err == nil {
+		err = CheckOID(b.Name)
+	}
 	if err != nil {
-		return Binding{}, nil, err
+		return Binding{}, nil, at(inName, err)
 	}
-	if err := CheckOID(name); err != nil {
-		return Binding{}, nil, err
+	if b.Tag, b.Value, pair, err = Read(pair); err != nil {
+		return Binding{}, nil, at(inValue, err)
 	}
-	tag, value, tail, err := Read(pair)
-	if err != nil {
-		return Binding{}, nil, err
+	if len(pair) != 0 {
+		return Binding{}, nil, at(inBinding, ErrTrailing)
 	}
-	if len(tail) != 0 {
-		return Binding{}, nil, ErrTrailing
-	}
-	return Binding{name, tag, value}, rest, nil
+	return b, rest, nil
 }
 
 // AppendBinding appends a variable binding whose value is encoded already.
 func AppendBinding(dst, name, value []byte) []byte {
-	n := headerSize(len(name)) + len(name) + len(value)
-	dst = AppendHeader(dst, Sequence, n)
+	dst = AppendHeader(dst, Sequence, valueSize(len(name))+len(value))
 	dst = AppendBytes(dst, ObjectID, name)
 	return append(dst, value...)
 }
 
 // AppendQuery appends a variable binding without a value, as in a request.
-func AppendQuery(dst, name []byte) []byte { return AppendBinding(dst, name, []byte{byte(Null), 0}) }
+func AppendQuery(dst, name []byte) []byte {
+	dst = AppendHeader(dst, Sequence, valueSize(len(name))+2)
+	dst = AppendBytes(dst, ObjectID, name)
+	return append(dst, byte(Null), 0)
+}
+
+// contentsSize returns how long the encoded contents are.
+func (p *PDU) contentsSize() int {
+	n := valueSize(len(p.Bindings))
+	if p.Type == TrapV1 {
+		return n + valueSize(len(p.Enterprise)) + valueSize(len(p.AgentAddress)) +
+			intSize(int64(p.GenericTrap)) + intSize(int64(p.SpecificTrap)) + uintSize(uint64(p.Timestamp))
+	}
+	return n + intSize(int64(p.RequestID)) + intSize(int64(p.ErrorStatus)) + intSize(int64(p.ErrorIndex))
+}
 
 // Append appends the encoded PDU.
 func (p *PDU) Append(dst []byte) []byte {
-	var fields [96]byte
-	f := fields[:0]
+	dst = AppendHeader(dst, Tag(p.Type), p.contentsSize())
 	if p.Type == TrapV1 {
-		f = AppendBytes(f, ObjectID, p.Enterprise)
-		f = AppendBytes(f, IPAddress, p.AgentAddress[:])
-		f = AppendInt(f, Integer, int64(p.GenericTrap))
-		f = AppendInt(f, Integer, int64(p.SpecificTrap))
-		f = AppendUint(f, TimeTicks, uint64(p.Timestamp))
+		dst = AppendBytes(dst, ObjectID, p.Enterprise)
+		dst = AppendBytes(dst, IPAddress, p.AgentAddress[:])
+		dst = AppendInt(dst, Integer, int64(p.GenericTrap))
+		dst = AppendInt(dst, Integer, int64(p.SpecificTrap))
+		dst = AppendUint(dst, TimeTicks, uint64(p.Timestamp))
 	} else {
-		f = AppendInt(f, Integer, int64(p.RequestID))
-		f = AppendInt(f, Integer, int64(p.ErrorStatus))
-		f = AppendInt(f, Integer, int64(p.ErrorIndex))
+		dst = AppendInt(dst, Integer, int64(p.RequestID))
+		dst = AppendInt(dst, Integer, int64(p.ErrorStatus))
+		dst = AppendInt(dst, Integer, int64(p.ErrorIndex))
 	}
-	dst = AppendHeader(dst, Tag(p.Type), len(f)+headerSize(len(p.Bindings))+len(p.Bindings))
-	dst = append(dst, f...)
 	return AppendBytes(dst, Sequence, p.Bindings)
 }
 
 // Append appends the encoded message, of version 1 or 2c.
 func (m *Message) Append(dst []byte) []byte {
-	// Lengths come before contents: encode behind a header of the largest size,
-	// and close the gap.
-	const most = 6
-	start := len(dst)
-	dst = append(dst, make([]byte, most)...)
+	n := intSize(int64(m.Version)) + valueSize(len(m.Community)) + valueSize(m.PDU.contentsSize())
+	dst = AppendHeader(dst, Sequence, n)
 	dst = AppendInt(dst, Integer, int64(m.Version))
 	dst = AppendBytes(dst, OctetString, m.Community)
-	dst = m.PDU.Append(dst)
-	return closeGap(dst, start, most, Sequence)
-}
-
-// closeGap puts the header of what follows start+gap at start.
-func closeGap(dst []byte, start, gap int, t Tag) []byte {
-	n := len(dst) - start - gap
-	head := headerSize(n)
-	AppendHeader(dst[start:start], t, n)
-	copy(dst[start+head:], dst[start+gap:])
-	return dst[:start+head+n]
+	return m.PDU.Append(dst)
 }

@@ -2,7 +2,6 @@ package snmpwire
 
 import (
 	"bytes"
-	"errors"
 	"math"
 	"strconv"
 )
@@ -10,9 +9,6 @@ import (
 // MaxArcs is how many sub-identifiers an object identifier may have (RFC 2578,
 // section 3.5).
 const MaxArcs = 128
-
-// ErrOID is an object identifier that is none.
-var ErrOID = errors.New("snmpwire: malformed object identifier")
 
 // AppendOID appends the encoded contents of the object identifier that text
 // names, such as "1.3.6.1.2.1.1.3.0"; a leading point is allowed.
