@@ -165,26 +165,16 @@ func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
 
 // pushSome is Push.
 func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
-	routes, gauges := b.routes, b.gauges
-	for i := range samples {
+	for i := 0; i < len(samples); i++ {
+		i += takeSamples(b.gauges, b.routes, samples[i:])
+		if i == len(samples) {
+			break
+		}
 		s := &samples[i]
-		if uint(s.Point) >= uint(len(routes)) {
+		if uint(s.Point) >= uint(len(b.routes)) {
 			continue
 		}
-		slot := routes[s.Point] - 1
-		if uint(slot) < uint(len(gauges)) {
-			// What gauge.push does, without the call.
-			g := &gauges[slot]
-			if dt, ok := g.common(s.Time, s.Quality); ok {
-				if x, ok := s.Value.Float64(); ok {
-					if x := g.parts(x); distinct(x) {
-						p := powerOf(x)
-						g.take(s.Time, dt, p, g.twice(p))
-						continue
-					}
-				}
-			}
-		}
+		slot := b.routes[s.Point] - 1
 		if uint(slot) < uint(len(b.counters)) && b.counters[slot].push(s.Time, s.Value, s.Quality) {
 			continue
 		}
@@ -193,6 +183,37 @@ func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 		}
 	}
 	return dst
+}
+
+// takeSamples takes common samples of power up to the first that is not one, and
+// returns how many.
+func takeSamples(gauges []gauge, routes []uint32, samples []acquire.Sample) int {
+	for i := range samples {
+		s := &samples[i]
+		if uint(s.Point) >= uint(len(routes)) {
+			return i
+		}
+		slot := routes[s.Point] - 1
+		if uint(slot) >= uint(len(gauges)) {
+			return i
+		}
+		// What gauge.push does, without the call.
+		g := &gauges[slot]
+		dt, ok := g.common(s.Time, s.Quality)
+		if !ok {
+			return i
+		}
+		v, ok := s.Value.Float64()
+		if !ok {
+			return i
+		}
+		x := g.parts(v)
+		if !distinct(x) {
+			return i
+		}
+		g.take(s.Time, dt, x)
+	}
+	return len(samples)
 }
 
 // take takes a sample that is not a common one.

@@ -49,27 +49,56 @@ func (b *Bank) PushColumns(dst []Period, slots []uint32, times []acquire.Instant
 
 // pushSlots is PushColumns of what is known to fit.
 func (b *Bank) pushSlots(dst []Period, slots []uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) []Period {
-	gauges := b.gauges
-	times, values = times[:len(slots)], values[:len(slots)]
-	q := acquire.Good
-	for i, slot := range slots {
+	q, plainUpTo := acquire.Good, len(slots)
+	if qualities != nil {
+		plainUpTo = 0
+	}
+	for i := 0; i < len(slots); i++ {
+		if i >= plainUpTo {
+			plainUpTo = i + plainRun(qualities[i:])
+		}
+		i += takeColumns(b.gauges, slots[i:plainUpTo], times[i:plainUpTo], values[i:plainUpTo])
+		if i == len(slots) {
+			break
+		}
 		if qualities != nil {
 			q = qualities[i]
 		}
-		if uint(slot) < uint(len(gauges)) {
-			// What gauge.push does, without the call.
-			g := &gauges[slot]
-			if dt, ok := g.common(times[i], q); ok {
-				if x := g.parts(values[i]); distinct(x) {
-					p := powerOf(x)
-					g.take(times[i], dt, p, g.twice(p))
-					continue
-				}
-			}
-		}
-		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
+		dst = b.take(dst, slots[i], &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
 	}
 	return dst
+}
+
+// takeColumns takes common samples, whose qualities are good, up to the first that
+// is not one, and returns how many.
+func takeColumns(gauges []gauge, slots []uint32, times []acquire.Instant, values []float64) int {
+	times, values = times[:len(slots)], values[:len(slots)]
+	for i, slot := range slots {
+		if uint(slot) >= uint(len(gauges)) {
+			return i
+		}
+		g := &gauges[slot]
+		dt, ok := g.common(times[i], acquire.Good)
+		if !ok {
+			return i
+		}
+		x := g.parts(values[i])
+		if !distinct(x) {
+			return i
+		}
+		g.take(times[i], dt, x)
+	}
+	return len(slots)
+}
+
+// plainRun returns how many of the first qualities are those of common samples.
+func plainRun(qualities []acquire.Quality) int {
+	for i, q := range qualities {
+		if q&plain != acquire.Good {
+			return i
+		}
+	}
+	return len(qualities)
 }
 
 func (b *Bank) noSlot(slot uint32) error {

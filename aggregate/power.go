@@ -185,24 +185,17 @@ func distinct(parts uint64) bool {
 	return parts&partMask != 0 && parts>>(powerBits+partBits) == roundZero>>(powerBits+partBits)
 }
 
-// powerOf returns the power of distinct parts, in microwatts.
-func powerOf(parts uint64) uint64 {
+// take is what push does with a sample that is known to be common and of distinct
+// parts. Twice the mean power is twice that of the last sample, once that of each, or
+// twice the new one, as the number of the rule has it.
+func (g *gauge) take(t acquire.Instant, dt, parts uint64) {
 	const above = 64 - powerBits - partBits
-	return parts << above >> (above + partBits)
-}
-
-// twice returns twice the mean power since the last sample for p >= 0: the rule
-// is how often p counts, and the power of the last sample counts for the rest.
-func (g *gauge) twice(p uint64) uint64 {
-	last := uint64(g.p)
-	return 2*last + (p-last)*(g.taken&3)
-}
-
-// take is what push does with p and twice the mean power, for a sample that is known
-// to be common.
-func (g *gauge) take(t acquire.Instant, dt, p, twice uint64) {
-	g.in = g.in.add(product(twice, dt))
-	g.advance(t, int64(p))
+	last, p := uint64(g.p), parts<<above>>(above+partBits)
+	hi, lo := bits.Mul64(2*last+(p-last)*(g.taken&3), dt)
+	g.in.lo, lo = bits.Add64(g.in.lo, lo, 0)
+	g.in.hi += hi + lo
+	g.last, g.p = t, int64(p)
+	g.taken += 4
 }
 
 // pushCrossing is push for a straight line that crosses zero.

@@ -370,8 +370,7 @@ func (r *Router) AppendIntervals(dst []Interval, b *acquire.Batch) []Interval {
 			if dt, ok := g.common(s.Time, s.Quality); ok {
 				if x, ok := s.Value.Float64(); ok {
 					if x := g.parts(x); distinct(x) {
-						p := powerOf(x)
-						g.take(s.Time, dt, p, g.twice(p))
+						g.take(s.Time, dt, x)
 						continue
 					}
 				}

@@ -38,8 +38,7 @@ func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quali
 	g := m.g
 	if dt, ok := g.common(t, q); ok {
 		if x := g.parts(v); distinct(x) {
-			p := powerOf(x)
-			g.take(t, dt, p, g.twice(p))
+			g.take(t, dt, x)
 			return dst
 		}
 	}
