@@ -85,7 +85,17 @@ func closeBindings(bindings []Binding) []byte {
 type Message struct {
 	Version   Version
 	Community string // of versions 1 and 2c
-	PDU       PDU
+	PDU       PDU    // without type if it is encrypted and could not be read
+
+	// Of version 3. An edited reply is authenticated and encrypted after the edit, as its level says, with the user's keys for its
+	// engine.
+	ID            int32
+	Level         Level
+	Engine        string // octets of the authoritative engine id
+	Boots, Time   int32  // of that engine; time in seconds
+	User          string
+	ContextEngine string
+	Context       string
 }
 
 // Exchange is one request together with the reply about to be sent. A [Fault] edits it. The objects have been read by then:

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
 )
 
 // Config describes a [Server]. The zero value is an agent with an empty MIB and the community "public" on a free loopback port.
@@ -20,6 +22,17 @@ type Config struct {
 	MIB *MIB
 	// Communities are what versions 1 and 2c may read, by community. Nil means that "public" reads MIB.
 	Communities map[string]*MIB
+	// Users are those of version 3. Passwords are turned into keys once, which takes some milliseconds each.
+	Users []User
+	// Contexts are what version 3 may read, by context name; all users may. The context "" reads MIB, unless it is here.
+	Contexts map[string]*MIB
+	// EngineID is the id of the agent's engine, of 5 to 32 octets. Nil means one of its own that no other agent has.
+	EngineID []byte
+	// Boots is how often the engine has started. 0 means 1.
+	Boots int32
+	// ZeroClock leaves boots and time 0 in what is not authenticated, as in the answer to a discovery. RFC 3414, section 3.1, has
+	// it so; most agents tell their time all the same.
+	ZeroClock bool
 	// MaxMessage is the longest message that the agent sends, in octets: longer answers are cut or refused as the standard
 	// says. 0 means 65507, the largest UDP datagram; the least is 484 (RFC 3417, section 3.2).
 	MaxMessage int
@@ -41,6 +54,9 @@ const (
 // Server is an SNMP agent. Its methods are safe for concurrent use. Obtain one from [Start] or [New].
 type Server struct {
 	communities map[string]*MIB
+	users       map[string]*identity
+	contexts    map[string]*MIB
+	zeroClock   bool
 	maxMessage  int
 	now         func() time.Time
 	address     string
@@ -57,6 +73,7 @@ type Server struct {
 	sockets map[closer]struct{}
 	held    int
 	started time.Time
+	engine  string
 	boots   int32
 	latency time.Duration
 	fault   Fault
@@ -78,6 +95,38 @@ type Stats struct {
 	Malformed        uint64 // messages dropped because they are not SNMP, or no request
 	UnknownCommunity uint64 // messages dropped for their community
 	Overrun          uint64 // messages dropped because too many replies were being held up
+
+	// Messages of version 3 that were not answered but with a Report, by what it counts (RFC 3414, section 5; RFC 3412, section 5;
+	// RFC 3413, section 4.1.2).
+	UnsupportedSecLevels  uint64
+	NotInTimeWindows      uint64
+	UnknownUserNames      uint64
+	UnknownEngineIDs      uint64 // discoveries among them
+	WrongDigests          uint64
+	DecryptionErrors      uint64
+	UnknownSecurityModels uint64 // without a Report
+	InvalidMsgs           uint64 // without a Report
+	UnknownPDUHandlers    uint64 // for another context engine
+	UnknownContexts       uint64
+}
+
+// note counts a problem and returns how many of the kind there were.
+func (st *Stats) note(stat snmpwire.Stat) uint64 {
+	counters := map[snmpwire.Stat]*uint64{
+		snmpwire.UnsupportedSecLevels:  &st.UnsupportedSecLevels,
+		snmpwire.NotInTimeWindows:      &st.NotInTimeWindows,
+		snmpwire.UnknownUserNames:      &st.UnknownUserNames,
+		snmpwire.UnknownEngineIDs:      &st.UnknownEngineIDs,
+		snmpwire.WrongDigests:          &st.WrongDigests,
+		snmpwire.DecryptionErrors:      &st.DecryptionErrors,
+		snmpwire.UnknownSecurityModels: &st.UnknownSecurityModels,
+		snmpwire.InvalidMsgs:           &st.InvalidMsgs,
+		snmpwire.UnknownPDUHandlers:    &st.UnknownPDUHandlers,
+		snmpwire.UnknownContexts:       &st.UnknownContexts,
+	}
+	n := counters[stat]
+	*n++
+	return *n
 }
 
 // New returns an agent that does not listen: give it connections with its Serve methods. The error names every fault of cfg.
@@ -97,6 +146,37 @@ func New(cfg Config) (*Server, error) {
 		}
 		communities[name] = m
 	}
+	users := make(map[string]*identity, len(cfg.Users))
+	for _, u := range cfg.Users {
+		if users[u.Name] != nil {
+			fault("user %q is there twice", u.Name)
+		}
+		i, err := newIdentity(u)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		users[u.Name] = i
+	}
+	contexts := map[string]*MIB{"": cfg.MIB}
+	for name, m := range cfg.Contexts {
+		if m == nil {
+			fault("context %q has no MIB", name)
+		}
+		contexts[name] = m
+	}
+	engine := string(cfg.EngineID)
+	if engine == "" {
+		id, err := newEngineID()
+		if err != nil {
+			faults = append(faults, err)
+		}
+		engine = id
+	} else if len(engine) < 5 || len(engine) > snmpwire.MaxEngineID {
+		fault("engine id of %d octets, want 5 to %d", len(engine), snmpwire.MaxEngineID)
+	}
+	if cfg.Boots < 0 {
+		fault("boots %d is negative", cfg.Boots)
+	}
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = largestMessage
 	}
@@ -114,6 +194,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	return &Server{
 		communities: communities,
+		users:       users,
+		contexts:    contexts,
+		zeroClock:   cfg.ZeroClock,
 		maxMessage:  cfg.MaxMessage,
 		now:         cfg.Now,
 		faultTurn:   make(chan struct{}, 1),
@@ -121,7 +204,8 @@ func New(cfg Config) (*Server, error) {
 		done:        make(chan struct{}),
 		sockets:     make(map[closer]struct{}),
 		started:     cfg.Now(),
-		boots:       1,
+		engine:      engine,
+		boots:       max(cfg.Boots, 1),
 		latency:     cfg.Latency,
 		fault:       cfg.Fault,
 	}, nil
@@ -221,12 +305,12 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// clock returns the present moment of the agent.
-func (s *Server) clock() Clock {
+// present returns the present moment of the agent and its engine.
+func (s *Server) present() (c Clock, engine string) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Clock{Now: now, Up: now.Sub(s.started), Boots: s.boots}
+	return Clock{Now: now, Up: now.Sub(s.started), Boots: s.boots}, s.engine
 }
 
 // enter registers what Close has to close, or closes it and returns false when the server is closed.

@@ -24,12 +24,12 @@ func specimen(t testing.TB) *snmptest.MIB {
 	t.Helper()
 	o := snmptest.Objects{
 		sysDescr:                  snmptest.Text("specimen"),
-		"1.3.6.1.2.1.1.2.0":       snmptest.ObjectID("1.3.6.1.4.1.64479.1"),
+		"1.3.6.1.2.1.1.2.0":       snmptest.ObjectID("1.3.6.1.4.1.32473.1"),
 		sysUpTime:                 snmptest.Uptime(),
-		"1.3.6.1.4.1.64479.1.1.0": snmptest.Integer(-7),
-		"1.3.6.1.4.1.64479.1.2.0": snmptest.IPAddress([4]byte{192, 0, 2, 1}),
-		"1.3.6.1.4.1.64479.1.3.0": snmptest.Gauge32(1<<32 - 1),
-		"1.3.6.1.4.1.64479.1.4.0": snmptest.OpaqueFloat(1.5),
+		"1.3.6.1.4.1.32473.1.1.0": snmptest.Integer(-7),
+		"1.3.6.1.4.1.32473.1.2.0": snmptest.IPAddress([4]byte{192, 0, 2, 1}),
+		"1.3.6.1.4.1.32473.1.3.0": snmptest.Gauge32(1<<32 - 1),
+		"1.3.6.1.4.1.32473.1.4.0": snmptest.OpaqueFloat(1.5),
 	}
 	for i, index := range []string{"1", "2", "10"} {
 		o.Row(ifEntry, index, map[uint32]snmptest.Object{
@@ -72,12 +72,12 @@ func TestGet(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			s := start(t, snmptest.Config{MIB: specimen(t), Network: network})
 			c := dial(t, s, func(c *gosnmp.GoSNMP) { c.Transport = network })
-			got, err := c.Get([]string{sysDescr, "1.3.6.1.4.1.64479.1.1.0", ifHC + ".10", ifEntry + ".2.10", ifEntry + ".2.11", "1.3.6.1.2.1.99.1.0"})
+			got, err := c.Get([]string{sysDescr, "1.3.6.1.4.1.32473.1.1.0", ifHC + ".10", ifEntry + ".2.10", ifEntry + ".2.11", "1.3.6.1.2.1.99.1.0"})
 			require.NoError(t, err)
 			require.Equal(t, gosnmp.NoError, got.Error)
 			assert.Equal(t, []gosnmp.SnmpPDU{
 				{Name: "." + sysDescr, Type: gosnmp.OctetString, Value: []byte("specimen")},
-				{Name: ".1.3.6.1.4.1.64479.1.1.0", Type: gosnmp.Integer, Value: -7},
+				{Name: ".1.3.6.1.4.1.32473.1.1.0", Type: gosnmp.Integer, Value: -7},
 				{Name: "." + ifHC + ".10", Type: gosnmp.Counter64, Value: uint64(1<<63 + 2)},
 				{Name: "." + ifEntry + ".2.10", Type: gosnmp.OctetString, Value: []byte("port 10")},
 				{Name: "." + ifEntry + ".2.11", Type: gosnmp.NoSuchInstance},

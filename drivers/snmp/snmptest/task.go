@@ -13,6 +13,7 @@ type task struct {
 	in      []byte // the request
 	out     []byte // the reply
 	list    []byte // its bindings
+	plain   []byte // the request decrypted
 	latency time.Duration
 	fault   Fault
 }
@@ -89,6 +90,15 @@ func (s *Server) letGo() {
 
 // answer handles a request that has arrived.
 func (s *Server) answer(t *task) {
+	if version, err := snmpwire.Peek(t.in); err == nil && version == snmpwire.V3 {
+		s.answerV3(t)
+		return
+	}
+	s.answerCommunity(t)
+}
+
+// answerCommunity handles a message of version 1 or 2c.
+func (s *Server) answerCommunity(t *task) {
 	var m snmpwire.Message
 	if err := m.Parse(t.in); err != nil {
 		s.count(&s.stats.Malformed)
@@ -102,18 +112,19 @@ func (s *Server) answer(t *task) {
 	if !s.counted(m.Version, &m.PDU) {
 		return
 	}
-	w := view{entries: mib.entries(), clock: s.clock(), narrow: m.Version == snmpwire.V1}
+	clock, _ := s.present()
+	w := view{entries: mib.entries(), clock: clock, narrow: m.Version == snmpwire.V1}
 	r, err := respond(&w, &m.PDU, t.list[:0], s.maxMessage-overhead(&m))
 	if err != nil {
 		s.count(&s.stats.Malformed)
 		return
 	}
 	t.list = r.Bindings[:0]
+	reply := snmpwire.Message{Version: m.Version, Community: m.Community, PDU: r}
 	if t.fault != nil {
-		s.disturb(t, &m, r)
+		s.disturb(t, openCommunity(&m), openCommunity(&reply))
 		return
 	}
-	reply := snmpwire.Message{Version: m.Version, Community: m.Community, PDU: r}
 	t.out = reply.Append(t.out[:0])
 	if s.wait(t.latency - t.latency/2) {
 		s.send(t.link, t.out, false)
@@ -182,10 +193,8 @@ func (s *Server) later(d time.Duration, do func()) {
 }
 
 // disturb lets the fault edit the exchange and sends what comes of it.
-func (s *Server) disturb(t *task, m *snmpwire.Message, r snmpwire.PDU) {
-	x := &Exchange{N: t.ordinal, From: t.link.from(), Frame: t.in, Copies: 1}
-	x.Request = Message{Version: Version(m.Version), Community: string(m.Community), PDU: open(&m.PDU)}
-	x.Reply = Message{Version: Version(m.Version), Community: string(m.Community), PDU: open(&r)}
+func (s *Server) disturb(t *task, request, reply Message) {
+	x := &Exchange{N: t.ordinal, From: t.link.from(), Frame: t.in, Request: request, Reply: reply, Copies: 1}
 	select {
 	case s.faultTurn <- struct{}{}:
 	case <-s.done:
@@ -193,6 +202,7 @@ func (s *Server) disturb(t *task, m *snmpwire.Message, r snmpwire.PDU) {
 	}
 	t.fault(x)
 	message := s.encode(x)
+	x.Drop = x.Drop || message == nil
 	<-s.faultTurn
 	to := t.link
 	deliver := func() {
@@ -214,13 +224,29 @@ func (s *Server) disturb(t *task, m *snmpwire.Message, r snmpwire.PDU) {
 	}
 }
 
+func openCommunity(m *snmpwire.Message) Message {
+	return Message{Version: Version(m.Version), Community: string(m.Community), PDU: open(&m.PDU)}
+}
+
 // encode returns the message that a fault has left, nil if there is none.
 func (s *Server) encode(x *Exchange) []byte {
 	if x.Drop {
 		return nil
 	}
-	m := snmpwire.Message{Version: snmpwire.Version(x.Reply.Version), Community: []byte(x.Reply.Community), PDU: x.Reply.PDU.close()}
-	message := m.Append(nil)
+	var message []byte
+	if x.Reply.Version == V3 {
+		m := x.Reply.closeV3(s.maxMessage)
+		var err error
+		if message, err = s.seal(nil, &m); err != nil {
+			m.Flags = 0 // no keys: send it open
+			if message, err = m.Append(nil, nil); err != nil {
+				return nil
+			}
+		}
+	} else {
+		m := snmpwire.Message{Version: snmpwire.Version(x.Reply.Version), Community: []byte(x.Reply.Community), PDU: x.Reply.PDU.close()}
+		message = m.Append(nil)
+	}
 	for _, edit := range x.wire {
 		message = edit(message)
 	}
