@@ -54,6 +54,9 @@ type link struct {
 
 	writeBy time.Time // deadline for writing; under the lock of the caller that has the turn
 
+	trip   *roundTrip // for requests by themselves; nil where conn allows none
+	unread error      // what the latest trip found in place of an answer
+
 	acknowledge func() // makes the system acknowledge what has come at once, if it can
 
 	streams int // that use it; belongs to the Bus
@@ -232,6 +235,7 @@ func newLink(b *Bus, conn net.Conn) *link {
 	}
 	l.turn <- struct{}{}
 	_, l.secure = conn.(*tls.Conn)
+	l.trip = newRoundTrip(conn)
 	if l.acknowledge = quickAck(conn); l.acknowledge == nil {
 		l.acknowledge = func() {}
 	}
@@ -409,7 +413,26 @@ func (l *link) send(ctx context.Context, c *caller, request []byte, read, write 
 	if l.trace.Sent != nil {
 		l.trace.Sent(request)
 	}
-	return l.write(ctx, c, request)
+	if l.trip == nil || l.tried > 1 || l.start != l.end {
+		return l.write(ctx, c, request, false)
+	}
+	return l.travel(ctx, c, request)
+}
+
+// travel writes a request and waits for what comes next, all in one.
+func (l *link) travel(ctx context.Context, c *caller, request []byte) error {
+	l.start, l.end, l.stale = 0, 0, 0
+	sent, got, err := l.trip.do(request, l.buf[:])
+	switch {
+	case sent < len(request) && err != nil:
+		return l.fail(err)
+	case sent < len(request):
+		return l.write(ctx, c, request[sent:], sent > 0)
+	}
+	if l.end, l.unread = got, err; got > 0 {
+		l.busy(0)
+	}
+	return nil
 }
 
 // armed is arm, after which a link that cannot be waited for is broken.
@@ -422,13 +445,14 @@ func (l *link) armed(ctx context.Context, c *caller, read, write time.Time) erro
 }
 
 // write writes one or more requests. One that was cut short leaves the device with
-// part of a frame, and the link of no more use.
-func (l *link) write(ctx context.Context, c *caller, b []byte) error {
+// part of a frame, and the link of no more use; half tells that part of it is sent
+// already.
+func (l *link) write(ctx context.Context, c *caller, b []byte, half bool) error {
 	n, err := l.conn.Write(b)
 	if err == nil {
 		return nil
 	}
-	half := n > 0 || l.secure // which counts no bytes of a record that went out in part
+	half = half || n > 0 || l.secure // which counts no bytes of a record that went out in part
 	switch {
 	case ctx.Err() != nil:
 		if half {
@@ -534,6 +558,10 @@ func (l *link) consume(n int) {
 
 // read waits for more bytes.
 func (l *link) read() error {
+	if err := l.unread; err != nil {
+		l.unread = nil
+		return err
+	}
 	switch {
 	case l.packets: // what is left of a datagram is no frame, and the next begins anew
 		l.start, l.end, l.stale = 0, 0, 0

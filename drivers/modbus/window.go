@@ -205,10 +205,10 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) ([
 	}
 	c.counts.requests += uint64(n)
 	if !l.packets {
-		return due[n:], l.write(ctx, c, out)
+		return due[n:], l.write(ctx, c, out, false)
 	}
 	for _, q := range due[:n] { // each in a datagram of its own
-		if err := l.write(ctx, c, q.request); err != nil {
+		if err := l.write(ctx, c, q.request, false); err != nil {
 			return due[n:], err
 		}
 	}
