@@ -117,11 +117,14 @@ func Int64(contents []byte) (int64, error) {
 	if len(contents) == 0 {
 		return 0, ErrTruncated
 	}
-	v := int64(int8(contents[0]))
-	for _, c := range contents[1:] {
-		if v > math.MaxInt64>>8 || v < math.MinInt64>>8 {
+	for ; len(contents) > 8; contents = contents[1:] {
+		// The octet must be nothing but the sign of what follows.
+		if contents[0] != byte(int8(contents[1])>>7) {
 			return 0, ErrRange
 		}
+	}
+	v := int64(int8(contents[0]))
+	for _, c := range contents[1:] {
 		v = v<<8 | int64(c)
 	}
 	return v, nil
@@ -143,11 +146,14 @@ func Uint64(contents []byte) (uint64, error) {
 	if len(contents) == 0 {
 		return 0, ErrTruncated
 	}
-	var v uint64
-	for _, c := range contents {
-		if v>>56 != 0 {
+	for len(contents) > 8 {
+		if contents[0] != 0 {
 			return 0, ErrRange
 		}
+		contents = contents[1:]
+	}
+	var v uint64
+	for _, c := range contents {
 		v = v<<8 | uint64(c)
 	}
 	return v, nil

@@ -179,6 +179,19 @@ type Binding struct {
 
 // NextBinding takes the first variable binding off an encoded list.
 func NextBinding(list []byte) (b Binding, rest []byte, err error) {
+	// Nearly every binding has three lengths of one octet. What does not fit in here
+	// is for the careful reader, which also finds the fault.
+	if len(list) >= 6 && Tag(list[0]) == Sequence && Tag(list[2]) == ObjectID && list[1]|list[3] < 0x80 {
+		end, value := 2+int(list[1]), 4+int(list[3])
+		if value+2 <= end && end <= len(list) && list[value+1] < 0x80 && value+2+int(list[value+1]) == end &&
+			CheckOID(list[4:value]) == nil {
+			return Binding{list[4:value:value], Tag(list[value]), list[value+2 : end : end]}, list[end:], nil
+		}
+	}
+	return nextBinding(list)
+}
+
+func nextBinding(list []byte) (b Binding, rest []byte, err error) {
 	pair, rest, err := expect(list, Sequence)
 	if err != nil {
 		return Binding{}, nil, at(inBinding, err)

@@ -2,6 +2,7 @@ package snmpwire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"strconv"
 )
@@ -81,17 +82,34 @@ func NextArc(oid []byte) (arc uint32, rest []byte, err error) {
 // CheckOID returns an error unless contents encode an object identifier, each arc
 // in as few octets as hold it, so that equal identifiers have equal octets.
 func CheckOID(contents []byte) error {
-	if len(contents) == 0 {
-		return ErrOID
+	// Most arcs are single octets: look at eight at once, and at the last eight where
+	// that is all.
+	const tops = 0x8080808080808080
+	if n := len(contents); 8 <= n && n <= 16 &&
+		(binary.LittleEndian.Uint64(contents)|binary.LittleEndian.Uint64(contents[n-8:]))&tops == 0 {
+		return nil
 	}
-	arcs := 1
-	for rest := contents; len(rest) > 0; arcs++ {
-		var err error
-		if _, rest, err = NextArc(rest); err != nil {
-			return err
+	arcs := 1 // the first octets hold two
+	for i := 0; i < len(contents); arcs++ {
+		if i+8 <= len(contents) && binary.LittleEndian.Uint64(contents[i:])&tops == 0 {
+			i += 8
+			arcs += 7
+			continue
+		}
+		first := i
+		for contents[i]&0x80 != 0 {
+			if i++; i == len(contents) {
+				return ErrOID
+			}
+		}
+		i++
+		// A leading 0x80 adds nothing, and 32 bits take five octets, the first of
+		// them with four bits of the number.
+		if n := i - first; n > 1 && (contents[first] == 0x80 || n > 5 || (n == 5 && contents[first] > 0x8F)) {
+			return ErrOID
 		}
 	}
-	if arcs > MaxArcs {
+	if arcs < 2 || arcs > MaxArcs {
 		return ErrOID
 	}
 	return nil
