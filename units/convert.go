@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"runtime"
 )
 
 // Between prepares the conversion of values in from to values in to. Prepare
@@ -29,94 +30,146 @@ func Between(from, to Unit) (Converter, error) {
 // It has four fields because a struct of more is not kept in registers, which
 // costs more than a conversion.
 type Converter struct {
-	plan     plan
-	num, den uint64 // the ratio in lowest terms, 0/0 where uint64 cannot hold it; or as affine says
-	factor   float64
+	plan plan
+
+	// high is the factor of multiply, the divisor of divide, and otherwise the first 53
+	// bits of the ratio of the units, of which low is what is left, as split says.
+	high, low float64
+
+	// last is the denominator of the ratio in lowest terms, of which high gives the
+	// numerator, or the two units marked with twoUnits. An affine plan has a part of
+	// the zero there, as bits of a float64.
+	last uint64
 }
 
-// plan says how to convert: identity, multiply, divide, or a packed value: ratio
-// or affine in the low byte, then the units and the exponent of the ratio with 16
-// bits each.
+// plan says how to convert. A value above byRatio is an affine one, between scales
+// of temperature: a part of the zero as bits of a float64, whose last 24 bits are
+// the two units instead.
 type plan uint64
 
 const (
 	identity plan = iota
-	multiply      // by factor, the whole number num
-	divide        // by factor, the whole number den
-	byRatio       // by the first bits of the ratio, packed into factor
-	affine        // y = (x·num + factor)/den, num and den as bits of a float64
+	multiply      // by a whole number
+	divide        // by a whole number
+	byRatio
 )
 
-func (p plan) packed(from, to Unit, exp int) plan {
-	return p | plan(from)<<16 | plan(to)<<32 | plan(exp)<<48
-}
+const (
+	// maxTerm is below what a numerator and a denominator are had from high and last:
+	// high·last is then off from the numerator by less than a half.
+	maxTerm = 1 << 50
 
-func (p plan) is(q plan) bool         { return p&0xff == q }
-func (p plan) units() (from, to Unit) { return Unit(p >> 16), Unit(p >> 32) }
-func (p plan) exp() uint64            { return uint64(int64(p) >> 48) }
+	twoUnits  = 1 << 63
+	unitBits  = 12
+	unitMask  = 1<<unitBits - 1
+	unitsMask = 1<<(2*unitBits) - 1
+)
+
+const _ uint = unitMask - uint(unitEnd)
+
+// packed returns two units in unitsMask.
+func packed(from, to Unit) uint64 { return uint64(from)<<unitBits | uint64(to) }
 
 // newConverter returns the converter between two units of one kind.
 func newConverter(from, to Unit) Converter {
 	if hasZero(from) || hasZero(to) {
 		return newAffine(from, to)
 	}
-	f, t := table[from], table[to]
-	var c Converter
-	if timesPi(from) == timesPi(to) && nano(from) == nano(to) {
-		if num, den, ok := product(f.num, f.den, t.den, t.num); ok {
-			c.num, c.den = num, den
+	if num, den, ok := lowestTerms(from, to); ok {
+		if num < maxTerm && den < maxTerm || den == 1 && exact(num) || num == 1 && exact(den) {
+			return newRatio(num, den)
 		}
 	}
-	switch {
-	case c.num == 1 && c.den == 1:
-		return Converter{}
-	case c.den == 1 && exact(c.num):
-		c.plan, c.factor = multiply, float64(c.num)
-		return c
-	case c.num == 1 && exact(c.den):
-		c.plan, c.factor = divide, float64(c.den)
-		return c
-	}
-	var q uint64
-	var exp int
-	if c.num != 0 {
-		q, exp = quotient64(c.num, c.den)
-	} else {
-		q, exp, _ = quotient(ratioOf(from, to))
-	}
-	c.plan, c.factor = byRatio.packed(from, to, exp+2), packMantissa(q)
+	c := Converter{plan: byRatio, last: twoUnits | packed(from, to)}
+	c.high, c.low = split(ratioOf(from, to))
 	return c
 }
 
-// packMantissa puts the first 63 bits of q into a float64, the top one implied,
-// such that it is no NaN, which would not equal itself.
-func packMantissa(q uint64) float64 { return math.Float64frombits(q << 1 >> 2) }
-
-func unpackMantissa(f float64) uint64 { return math.Float64bits(f)<<1 | 1<<63 }
+// newRatio returns the converter that multiplies by num/den, in lowest terms, which
+// are below maxTerm or 1 and a float64.
+func newRatio(num, den uint64) Converter {
+	switch {
+	case num == den:
+		return Converter{}
+	case den == 1:
+		return Converter{plan: multiply, high: float64(num), last: den}
+	case num == 1:
+		return Converter{plan: divide, high: float64(den), last: den}
+	}
+	c := Converter{plan: byRatio, last: den}
+	c.high, c.low = split(wide{num}, wide{den})
+	return c
+}
 
 // newAffine returns the converter between two scales of temperature of which at
-// least one does not count from absolute zero: y = x·r + (zf·r - zt), where r is
-// the ratio of the degrees and zf, zt are the zeros, as one fraction.
+// least one does not count from absolute zero. The zero of y = x·ratio + zero is a
+// multiple of 2^-19 below 2^9, which leaves room for the units in the plan, and a
+// rest below 2^-19.
 func newAffine(from, to Unit) Converter {
+	const unit = 0x1p-19
+	num, den, shift := affineTerms(from, to)
+	scaled := shift * (1 / unit)
+	rest := float64(scaled%den) / float64(den) * unit
+	c := Converter{
+		plan: plan(math.Float64bits(float64(scaled/den)*unit) | packed(from, to)),
+		last: math.Float64bits(rest + doubt),
+	}
+	c.high, c.low = split(wide{uint64(num)}, wide{uint64(den)})
+	return c
+}
+
+// affineTerms returns the terms of y = (x·num + shift)/den between two scales of
+// temperature: y = x·r + (zf·r - zt), where r is the ratio of the degrees and zf, zt
+// are the zeros.
+func affineTerms(from, to Unit) (num, den, shift int64) {
 	f, t := table[from], table[to]
 	rNum, rDen := int64(f.num*t.den), int64(f.den*t.num)
 	zf, zfDen := zeroPoint(from)
 	zt, ztDen := zeroPoint(to)
-	num := rNum * zfDen * ztDen
-	shift := zf*rNum*ztDen - zt*rDen*zfDen
-	den := rDen * zfDen * ztDen
+	num = rNum * zfDen * ztDen
+	shift = zf*rNum*ztDen - zt*rDen*zfDen
+	den = rDen * zfDen * ztDen
 	g := int64(gcd(gcd(uint64(num), magnitude(shift)), uint64(den)))
-	return Converter{
-		plan:   affine.packed(from, to, 0),
-		num:    math.Float64bits(float64(num / g)),
-		den:    math.Float64bits(float64(den / g)),
-		factor: float64(shift / g),
-	}
+	return num / g, den / g, shift / g
 }
 
-// affine returns the terms of y = (x·num + shift)/den, all whole numbers.
-func (c Converter) affine() (num, den, shift float64) {
-	return math.Float64frombits(c.num), math.Float64frombits(c.den), c.factor
+// split returns num/den as the sum of high, its first 53 bits, and low, what is
+// left less 2^-50 to 2^-49 of it.
+func split(num, den wide) (high, low float64) {
+	q, exp, isExact := quotient(num, den)
+	const cut = 1<<11 - 1
+	low = float64(q & cut)
+	if !isExact {
+		if exp < 0 {
+			num = num.shifted(-exp)
+		} else {
+			den = den.shifted(exp)
+		}
+		next, nextExp, _ := quotient(num.minus(den.times(q)), den)
+		low += math.Ldexp(float64(next), nextExp)
+	}
+	low *= 1 - 0x1.8p-50
+	return math.Ldexp(float64(q&^cut), exp), math.Ldexp(low, exp)
+}
+
+// lowestTerms returns the ratio of two units in lowest terms, and whether uint64
+// can hold it.
+func lowestTerms(from, to Unit) (num, den uint64, ok bool) {
+	if timesPi(from) != timesPi(to) || nano(from) != nano(to) {
+		return 0, 0, false
+	}
+	f, t := table[from], table[to]
+	return product(f.num, f.den, t.den, t.num)
+}
+
+// units returns the units of a converter that has them: an affine one, or one
+// marked with twoUnits.
+func (c Converter) units() (from, to Unit) {
+	both := c.last
+	if c.plan > byRatio {
+		both = uint64(c.plan)
+	}
+	return Unit(both >> unitBits & unitMask), Unit(both & unitMask)
 }
 
 // ratioOf returns the ratio of two units, not reduced. An irrational one has 128
@@ -146,17 +199,100 @@ func ratioOf(from, to Unit) (num, den wide) {
 //
 // NaN and infinities pass through, zero keeps its sign, and the identity
 // returns x bit for bit. For temperatures zero is a value like others. Convert
-// allocates nothing. It costs one multiply or one divide when the ratio of the
-// units is a whole number or one over a whole number, and a few of them
-// otherwise; [Converter.ConvertAll] is faster for those.
+// allocates nothing and is inlined. It costs one multiply or one divide when the
+// ratio of the units is a whole number or one over a whole number, and a few of
+// them otherwise.
 func (c Converter) Convert(x float64) float64 {
 	switch c.plan {
-	case divide:
-		return x / c.factor
+	case identity:
+		return x
 	case multiply:
-		return x * c.factor
+		return x * c.high
+	case divide:
+		return x / c.high
+	case byRatio:
+		return thenRatio(Converter.convertRatio, c, x)
 	}
-	return c.convert(x)
+	return thenAffine(Converter.convertAffine, c, x)
+}
+
+// fused says that the processor multiplies and adds with one rounding, as those of
+// these architectures do, but for amd64 before 2013. Elsewhere integers are faster.
+const fused = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" || runtime.GOARCH == "loong64" ||
+	runtime.GOARCH == "ppc64" || runtime.GOARCH == "ppc64le" || runtime.GOARCH == "riscv64" || runtime.GOARCH == "s390x"
+
+// doubt is half the width of the interval that sum looks at.
+const doubt = 0x1p-69
+
+// convertRatio is Convert by a ratio. With r the exact one, high + low and
+// high + low·wider enclose it: low is short of r - high by 2^-50 of that at least,
+// the second product exceeds it by 2^-49 at least, and their roundings are 2^-53
+// each. So do the exact sums of which y and its like are the roundings enclose x·r.
+// Rounding keeps order: where both ends round alike, so does x·r, to a subnormal
+// number and to an infinity too.
+//
+// That needs products with low that are not subnormal. Low is above 2^-300 of high,
+// and tiny leaves x·high above 2^-501. It also leaves out zeros. What is exactly
+// between two float64, and NaN, have ends that differ.
+func (c Converter) convertRatio(x float64) (y float64) {
+	const wider, tiny = 1 + 0x1p-48, 0x1p-1000
+	if fused {
+		t := x * c.low
+		y = math.FMA(x, c.high, t)
+		if y == math.FMA(x, c.high, t*wider) && y*y > tiny {
+			return
+		}
+	}
+	return thenExact(Converter.convertExact, c, x)
+}
+
+// convertAffine is Convert between temperatures: high·x + zero as the sum of h and l,
+// where high and zero come in two parts each.
+//
+// As zero is a multiple of 2^-19 and below 2^9, zero-h is exact while |x| is below
+// 2^20. Where zero is the larger part of h, that is Dekker's. Else it is a multiple
+// of the last place of both p = x·high, rounded, and h; so h is p + zero exactly
+// where that is smaller than p, and where it is larger, h - zero, which is no
+// larger than h, is a float64.
+//
+// Then l lacks its roundings: 2^-84 of the first product, 2^-72 each of the second,
+// of the sum, of the difference in sum, and of the rest of the zero, and what low is
+// short of, which is below 2^-80. Together that is less than doubt, which the rest of
+// the zero has added to it: the exact result lies between h+l and h+(l-2·doubt).
+func (c Converter) convertAffine(x float64) float64 {
+	zero := math.Float64frombits(uint64(c.plan &^ unitsMask))
+	h := float64(x*c.high) + zero
+	return thenSum(Converter.sum, c, x, h, math.FMA(x, c.high, zero-h)+math.FMA(x, c.low, math.Float64frombits(c.last)))
+}
+
+// sum returns h+l where it rounds as the other end of the interval.
+func (c Converter) sum(x, h, l float64) float64 {
+	y := h + l
+	if fused && y == h+(l-2*doubt) && x*x < 0x1p40 {
+		return y
+	}
+	return thenExact(Converter.convertExact, c, x)
+}
+
+// These four call convert. The compiler takes the call of a parameter for a cheap
+// one when it decides what is small enough to be inlined; so all of Convert is,
+// down to convertExact. A call in the middle would take as long as the rest. There
+// is one for each place because none is inlined into itself.
+
+func thenRatio(convert func(Converter, float64) float64, c Converter, x float64) float64 {
+	return convert(c, x)
+}
+
+func thenAffine(convert func(Converter, float64) float64, c Converter, x float64) float64 {
+	return convert(c, x)
+}
+
+func thenSum(convert func(c Converter, x, h, l float64) float64, c Converter, x, h, l float64) float64 {
+	return convert(c, x, h, l)
+}
+
+func thenExact(convert func(Converter, float64) float64, c Converter, x float64) float64 {
+	return convert(c, x)
 }
 
 // ConvertAll converts src into dst, as [Converter.Convert] does each value, and
@@ -165,122 +301,32 @@ func (c Converter) Convert(x float64) float64 {
 func (c Converter) ConvertAll(dst, src []float64) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
-	switch c.plan {
-	case identity:
+	if c.plan == identity {
 		copy(dst, src)
-	case multiply:
-		for i, x := range src {
-			dst[i] = x * c.factor
-		}
-	case divide:
-		for i, x := range src {
-			dst[i] = x / c.factor
-		}
-	default:
-		if c.plan.is(byRatio) {
-			c.convertRatios(dst, src)
-			break
-		}
-		for i, x := range src {
-			dst[i] = c.convert(x)
-		}
+		return n
+	}
+	for i, x := range src {
+		dst[i] = c.Convert(x)
 	}
 	return n
 }
 
-// convert is the rest of Convert, apart so that Convert is small enough to be
-// inlined.
-func (c Converter) convert(x float64) float64 {
-	switch {
-	case c.plan == identity:
-		return x
-	case c.plan.is(affine):
-		return c.convertAffine(x)
-	}
-	// The mantissa of x times the first 63 bits of the ratio: half of the product
-	// lies in [low, low+2), and where both ends round alike, that is its rounding.
-	b := math.Float64bits(x)
-	exp := b >> 52 & 0x7ff
-	high, _ := bits.Mul64(b<<11|1<<63, unpackMantissa(c.factor))
-	low := int64(high >> 1)
-	y, scale := float64(low), exp+c.plan.exp()
-	// Zeros, infinities, NaN and subnormal numbers on either side have exponents of
-	// their own.
-	if y != float64(low+2) || exp-1 >= 2046 || scale-1 >= 2046 {
-		return c.convertExact(x)
-	}
-	return y * math.Float64frombits(b&(1<<63)|scale<<52)
-}
-
-// convertRatios is what convert does by a ratio, in a loop that calls nothing.
-func (c Converter) convertRatios(dst, src []float64) {
-	mantissa, shift := unpackMantissa(c.factor), c.plan.exp()
-	for i, x := range src {
-		b := math.Float64bits(x)
-		exp := b >> 52 & 0x7ff
-		high, _ := bits.Mul64(b<<11|1<<63, mantissa)
-		low := int64(high >> 1)
-		y, scale := float64(low), exp+shift
-		if y != float64(low+2) || exp-1 >= 2046 || scale-1 >= 2046 {
-			dst[i] = c.convertExact(x)
-			continue
-		}
-		dst[i] = y * math.Float64frombits(b&(1<<63)|scale<<52)
-	}
-}
-
-// The sum of q and rest in convertAffine is off by less than these parts of q and
-// of rest. Its rounding is the right one unless a point where rounding changes
-// lies closer than that. The last part makes a zero fail that test.
-const (
-	offQuotient = 0x1p-90
-	offRest     = 0x1p-49
-	offZero     = 0x1p-1000
-)
-
-// convertAffine is Convert between temperatures: (x·num + shift)/den in two
-// float64 and, where their sum could round either way, in integers.
-func (c Converter) convertAffine(x float64) float64 {
-	num, den, shift := c.affine()
-	xHigh := upper(x)
-	p, pRest := xHigh*num, (x-xHigh)*num
-	s := p + shift
-	part := s - p
-	sRest := (p - (s - part)) + (shift - part) + pRest // what s lacks of the exact sum
-	q := s / den
-	qHigh := upper(q)
-	rest := ((s - qHigh*den) - (q-qHigh)*den + sRest) * (1 / den)
-	off := math.Abs(q)*offQuotient + math.Abs(rest)*offRest + offZero
-	y := q + (rest - off)
-	if y == q+(rest+off) {
-		return y
-	}
-	return c.convertExact(x)
-}
-
-// upper returns x less its last 20 bits, so that its product with a whole number
-// of 20 bits is exact.
-func upper(x float64) float64 {
-	return math.Float64frombits(math.Float64bits(x) &^ (1<<20 - 1))
-}
-
 // convertExact is Convert in integers.
 func (c Converter) convertExact(x float64) float64 {
-	m, exp := decompose(x)
-	from, to := c.plan.units()
-	switch {
-	case math.IsInf(x, 0) || math.IsNaN(x):
+	isAffine := c.plan > byRatio
+	if math.IsInf(x, 0) || math.IsNaN(x) || x == 0 && !isAffine {
 		return x
-	case c.plan.is(affine):
-		num, den, shift := c.affine()
-		sum := scaled{wide{m}.times(uint64(num)), exp, x < 0}.plus(scaled{wide{magnitude(int64(shift))}, 0, shift < 0})
-		return sum.over(wide{uint64(den)})
-	case x == 0:
-		return x
-	case c.num != 0:
-		return mulDiv(x, c.num, c.den)
 	}
-	num, den := ratioOf(from, to)
+	m, exp := decompose(x)
+	if isAffine {
+		num, den, shift := affineTerms(c.units())
+		sum := scaled{wide{m}.times(uint64(num)), exp, x < 0}.plus(scaled{wide{magnitude(shift)}, 0, shift < 0})
+		return sum.over(wide{uint64(den)})
+	}
+	if num, den := c.Ratio(); num != 0 {
+		return mulDiv(x, num, den)
+	}
+	num, den := ratioOf(c.units())
 	return scaled{num.times(m), exp, x < 0}.over(den)
 }
 
@@ -293,23 +339,32 @@ func (c Converter) Ratio() (num, den uint64) {
 	switch {
 	case c.plan == identity:
 		return 1, 1
-	case c.plan.is(affine):
+	case c.plan == multiply:
+		return uint64(c.high), 1
+	case c.plan == divide:
+		return 1, c.last
+	case c.plan > byRatio:
+		return 0, 0
+	case c.last < twoUnits:
+		return uint64(math.Round(c.high * float64(c.last))), c.last
+	}
+	num, den, ok := lowestTerms(c.units())
+	if !ok {
 		return 0, 0
 	}
-	return c.num, c.den
+	return num, den
 }
 
 // Inverse returns the converter back, from the target unit to the source.
 func (c Converter) Inverse() Converter {
-	switch c.plan {
-	case identity:
+	if c.plan == identity {
 		return c
-	case multiply:
-		return Converter{plan: divide, num: 1, den: c.num, factor: c.factor}
-	case divide:
-		return Converter{plan: multiply, num: c.den, den: 1, factor: c.factor}
 	}
-	from, to := c.plan.units()
+	if c.plan <= byRatio && c.last < twoUnits {
+		num, den := c.Ratio()
+		return newRatio(den, num)
+	}
+	from, to := c.units()
 	return newConverter(to, from)
 }
 
@@ -317,17 +372,15 @@ func (c Converter) Inverse() Converter {
 // It returns nil where the result is irrational, between degree and radian.
 func (c Converter) Rat(x *big.Rat) *big.Rat {
 	y := new(big.Rat).Set(x)
-	switch {
-	case c.plan == identity:
-		return y
-	case c.plan.is(affine):
-		num, den, shift := c.affine()
-		y.Mul(y, big.NewRat(int64(num), int64(den)))
-		return y.Add(y, big.NewRat(int64(shift), int64(den)))
-	case c.num != 0:
-		return y.Mul(y, new(big.Rat).SetFrac(wide{c.num}.big(), wide{c.den}.big()))
+	if c.plan > byRatio {
+		num, den, shift := affineTerms(c.units())
+		y.Mul(y, big.NewRat(num, den))
+		return y.Add(y, big.NewRat(shift, den))
 	}
-	from, to := c.plan.units()
+	if num, den := c.Ratio(); num != 0 {
+		return y.Mul(y, new(big.Rat).SetFrac(wide{num}.big(), wide{den}.big()))
+	}
+	from, to := c.units()
 	if timesPi(from) != timesPi(to) {
 		return nil
 	}
@@ -360,16 +413,11 @@ func (c Converter) ConvertInt(x int64) (whole, rest int64, ok bool) {
 
 // ConvertUint is [Converter.ConvertInt] for unsigned counters.
 func (c Converter) ConvertUint(x uint64) (whole, rest uint64, ok bool) {
-	switch {
-	case c.plan == identity:
-		return x, 0, true
-	case c.den == 0 || c.plan.is(affine):
+	num, den := c.Ratio()
+	high, low := bits.Mul64(x, num)
+	if high >= den {
 		return 0, 0, false
 	}
-	high, low := bits.Mul64(x, c.num)
-	if high >= c.den {
-		return 0, 0, false
-	}
-	whole, rest = bits.Div64(high, low, c.den)
+	whole, rest = bits.Div64(high, low, den)
 	return whole, rest, true
 }

@@ -400,15 +400,38 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
+// BenchmarkConvert converts 4096 different values and sums them.
 func BenchmarkConvert(b *testing.B) {
+	xs := make([]float64, 4096)
+	for i := range xs {
+		xs[i] = 0.1 + float64(i)*1.37
+	}
+	ys := make([]float64, len(xs))
+	each := func(b *testing.B, convert func()) {
+		b.ReportAllocs()
+		for b.Loop() {
+			convert()
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(xs)), "ns/value")
+	}
 	for name, c := range converters(b) {
 		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			x := 230.2
-			for b.Loop() {
-				sink = c.Convert(x)
-			}
+			each(b, func() {
+				sum := 0.0
+				for _, x := range xs {
+					sum += c.Convert(x)
+				}
+				sink = sum
+			})
 		})
+		b.Run(name+"/stored", func(b *testing.B) {
+			each(b, func() {
+				for i, x := range xs {
+					ys[i] = c.Convert(x)
+				}
+			})
+		})
+		b.Run(name+"/all", func(b *testing.B) { each(b, func() { c.ConvertAll(ys, xs) }) })
 	}
 }
 

@@ -38,19 +38,6 @@ func product(a, b, c, d uint64) (num, den uint64, ok bool) {
 	return num, den, numHigh|denHigh == 0
 }
 
-// quotient64 returns num/den as q·2^exp, where q is cut to its first 64 bits.
-// Neither is zero.
-func quotient64(num, den uint64) (q uint64, exp int) {
-	n, d := bits.LeadingZeros64(num), bits.LeadingZeros64(den)
-	num, den = num<<n, den<<d
-	if num >= den {
-		q, _ = bits.Div64(num>>1, num<<63, den)
-		return q, d - n - 63
-	}
-	q, _ = bits.Div64(num, 0, den)
-	return q, d - n - 64
-}
-
 // decompose returns |x| as m·2^exp. x is finite.
 func decompose(x float64) (m uint64, exp int) {
 	const mantissa = 1<<52 - 1
