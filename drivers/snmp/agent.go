@@ -47,6 +47,8 @@ type AgentConfig struct {
 	// Community is what versions 1 and 2c have in place of a login. It goes over the
 	// network for everyone on the way to read.
 	Community acquire.Secret
+	// User is who we are to an agent of version 3, in place of a Community.
+	User User
 
 	// Timeout is how long to wait for the answer to one request, repeats included.
 	// Default: 3 s.
@@ -66,12 +68,24 @@ type AgentConfig struct {
 	Trace Trace
 }
 
-// Trace is a set of functions called with each message; nil ones are left out. They
-// run in the middle of the exchange, and must return at once and neither keep nor
-// change the message. Messages of versions 1 and 2c contain the community.
+// Trace is a set of functions called with each message and each engine; nil ones are
+// left out. They run in the middle of the exchange: they must return at once, ask
+// nothing of the agent, and neither keep nor change the message. Messages of versions
+// 1 and 2c contain the community.
 type Trace struct {
 	Sent     func(message []byte) // about to be sent
 	Received func(message []byte) // before any check of its content
+
+	// Engine tells of the engine of an agent of version 3: when it has proved for the
+	// first time that it is the one it says, and whenever it has booted.
+	Engine func(Engine)
+}
+
+// Engine is the engine of an agent of version 3 (RFC 3414, section 2.2).
+type Engine struct {
+	ID    []byte // its id
+	Boots int32  // how often it has booted
+	Time  int32  // for how many seconds it has run since then
 }
 
 // checked returns what c comes to, or everything wrong with it.
@@ -87,18 +101,26 @@ func (c AgentConfig) checked() (*sessionConfig, []error) {
 			faults = append(faults, err)
 		}
 	}
-	if c.Version == 0 && c.Community != "" {
+	switch user := c.User.given(); {
+	case user && c.Community != "":
+		fault("a user and a community exclude each other")
+	case c.Version == 0 && user:
+		c.Version = V3
+	case c.Version == 0 && c.Community != "":
 		c.Version = V2c
-	}
-	switch c.Version {
-	case 0:
-		fault("neither a user nor a community nor a version")
-	case V1, V2c:
-		if c.Community == "" {
-			fault("%s needs a community", c.Version)
-		}
-	default:
+	case c.Version == 0:
+		fault("neither a user nor a community")
+	case c.Version > V3:
 		fault("unknown %s", c.Version)
+	case c.Version == V3 && !user:
+		fault("%s needs a user", c.Version)
+	case c.Version != V3 && c.Community == "":
+		fault("%s needs a community", c.Version)
+	}
+	if c.Version == V3 {
+		var wrong []error
+		c.User, wrong = c.User.checked()
+		faults = append(faults, wrong...)
 	}
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	if c.Timeout < 0 {
@@ -135,9 +157,12 @@ func (c AgentConfig) checked() (*sessionConfig, []error) {
 		return nil, faults
 	}
 	s := &sessionConfig{
-		dial: c.Dial, stream: c.TCP, version: c.Version.wire(), community: []byte(string(c.Community)),
+		name: cmp.Or(c.Address, "snmp"), dial: c.Dial, stream: c.TCP, version: c.Version.wire(), community: []byte(string(c.Community)),
 		timeout: c.Timeout, retries: max(c.Retries, 0), maxMessage: c.MaxMessage,
 		now: c.Now, logger: c.Logger, trace: c.Trace,
+	}
+	if c.Version == V3 {
+		s.authority = newAuthority(c.User)
 	}
 	s.requests.Store(randomStart())
 	return s, nil

@@ -20,10 +20,12 @@ import (
 // sessionConfig says how to reach one agent. It is what AgentConfig and Config come
 // to when they are checked; sessions of the same agent share it.
 type sessionConfig struct {
+	name       string // of the agent, in logs
 	dial       func(context.Context) (net.Conn, error)
 	stream     bool // messages follow each other without bounds, as over TCP
 	version    snmpwire.Version
-	community  []byte // of versions 1 and 2c
+	community  []byte     // of versions 1 and 2c
+	authority  *authority // of version 3; else nil
 	timeout    time.Duration
 	retries    int
 	maxMessage int
@@ -76,10 +78,11 @@ type session struct {
 	tried   int           // how many there were
 	out     []byte        // the message sent last
 	buf     []byte
-	start   int // received and not consumed: buf[start:end]
-	end     int //
-	slowest time.Duration
-	failed  error // why the session is of no more use
+	start   int           // received and not consumed: buf[start:end]
+	end     int           //
+	asked   asked         // steps of the request under way
+	slowest time.Duration // answer of late, 0 if there was none
+	failed  error         // why the session is of no more use
 
 	counts Counters // since they were last collected
 
@@ -92,8 +95,9 @@ type session struct {
 
 // try is one sending of a request.
 type try struct {
-	id   int32
-	sent time.Time // by the clock for stamps
+	id     int32
+	sent   time.Time // by the clock for stamps
+	engine *engine   // of version 3, nil: asked for its id
 }
 
 // response is the answer to a request. Its slices are views into the buffer of the
@@ -111,6 +115,11 @@ type Counters struct {
 	Timeouts  uint64 // requests without an answer in time
 	Late      uint64 // answers dropped because nobody waited for them: late, doubled or foreign
 	Malformed uint64 // answers dropped because they break the protocol
+
+	// Of version 3.
+	Reports     uint64 // Reports in place of answers, those that finding the engine takes included
+	Unauthentic uint64 // messages dropped: a wrong digest, engine or user, undecipherable, or less secure than asked
+	Untimely    uint64 // messages dropped that are authentic and outside the time window
 }
 
 // take returns c and sets it to zero.
@@ -122,10 +131,13 @@ func (c *Counters) take() Counters {
 
 var (
 	errAgain = errors.New("no answer so far")
+	errStep  = errors.New("to be asked again")
 	errLarge = errors.New("answer larger than the buffer was")
 	errGone  = errors.New("connection closed by the agent")
 	errFlood = errors.New("flood of messages that answer nothing")
-	longAgo  = time.Unix(1, 0)
+
+	errForeign = errors.New("answer to another request")
+	longAgo    = time.Unix(1, 0)
 )
 
 // openSession connects. Over UDP that sends nothing.
@@ -168,17 +180,31 @@ func (s *session) fail(err error) error {
 // any of these. An agent that refuses the request has answered it: see
 // response.PDU.ErrorStatus.
 //
-// The error is that of ctx, wraps ErrTimeout, or is a *MessageError; any other is that
-// of the connection, which is then of no more use, as failure says.
+// The error is that of ctx, wraps ErrTimeout, or is a *MessageError or a SecurityFault;
+// any other is that of the connection, which is then of no more use, as failure says.
 func (s *session) roundTrip(ctx context.Context, p *snmpwire.PDU) (response, error) {
 	if s.failed != nil {
 		return response{}, s.failed
 	}
+	a := s.cfg.authority
+	if a == nil {
+		return s.ask(ctx, p)
+	}
+	if err := a.permit(time.Now()); err != nil {
+		return response{}, err
+	}
+	answer, err := s.ask(ctx, p)
+	a.judged(err, time.Now())
+	return answer, err
+}
+
+// ask sends a request until it is answered, or there is no more time.
+func (s *session) ask(ctx context.Context, p *snmpwire.PDU) (response, error) {
 	s.watch(ctx)
 	start := time.Now()
 	deadline := start.Add(s.cfg.timeout)
 	var trouble error
-	s.tried = 0
+	s.tried, s.asked = 0, asked{}
 	wait, left := s.patience(), s.cfg.attempts()
 	for {
 		left--
@@ -198,18 +224,32 @@ func (s *session) roundTrip(ctx context.Context, p *snmpwire.PDU) (response, err
 			return answer, nil
 		case err == errLarge:
 			continue
+		case err == errStep:
+			wait, left = s.patience(), s.cfg.attempts()
+			continue
 		case err != errAgain:
 			return response{}, err
+		case s.asked.fault != 0: // who asks on may be locked out
+			return response{}, s.asked.fault
 		}
 		wait *= 2
 		if !time.Now().Before(deadline) {
 			s.counts.Timeouts++
-			if trouble != nil {
-				return response{}, fmt.Errorf("%w: %w", ErrTimeout, trouble)
-			}
-			return response{}, ErrTimeout
+			return response{}, s.silence(trouble)
 		}
 	}
+}
+
+// silence returns the error of a request that was not answered, where trouble is what
+// came instead.
+func (s *session) silence(trouble error) error {
+	if a := s.cfg.authority; a != nil && a.mute() {
+		return fmt.Errorf("%w: %w", NothingDecipherable, ErrTimeout)
+	}
+	if trouble != nil {
+		return fmt.Errorf("%w: %w", ErrTimeout, trouble)
+	}
+	return ErrTimeout
 }
 
 // attempts returns how often a request may be sent. What TCP has taken it delivers.
@@ -230,18 +270,18 @@ func (s *session) patience() time.Duration {
 
 // send sends the request once.
 func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Time) error {
-	id := s.cfg.nextID()
-	request := *p
-	request.RequestID = id
-	message := snmpwire.Message{Version: s.cfg.version, Community: s.cfg.community, PDU: request}
-	s.out = message.Append(s.out[:0])
+	t := &s.tries[s.tried%maxTries]
+	*t = try{id: s.cfg.nextID()}
+	if err := s.compose(t, p); err != nil {
+		return err
+	}
 	if err := s.arm(ctx, read, write); err != nil {
 		return err
 	}
-	s.tries[s.tried%maxTries] = try{id: id, sent: s.cfg.now()}
+	t.sent = s.cfg.now()
 	s.tried++
 	s.counts.Requests++
-	if s.tried > 1 {
+	if s.tried > 1+s.asked.steps {
 		s.counts.Repeats++
 	}
 	if s.cfg.trace.Sent != nil {
@@ -264,6 +304,18 @@ func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Ti
 		return nil // a datagram that does not leave is one that is lost
 	}
 	return s.fail(err)
+}
+
+// compose encodes the message of one try.
+func (s *session) compose(t *try, p *snmpwire.PDU) (err error) {
+	if a := s.cfg.authority; a != nil {
+		s.out, err = a.compose(s.out[:0], t, p, s.cfg.maxMessage, time.Now(), s.asked.probe)
+		return err
+	}
+	m := snmpwire.Message{Version: s.cfg.version, Community: s.cfg.community, PDU: *p}
+	m.PDU.RequestID = t.id
+	s.out = m.Append(s.out[:0])
+	return nil
 }
 
 // receive returns the answer to one of the tries, and errAgain when none has come
@@ -301,11 +353,21 @@ func (s *session) receive(ctx context.Context, soft time.Time, trouble *error) (
 		if s.cfg.trace.Received != nil {
 			s.cfg.trace.Received(message)
 		}
-		answer, err := s.open(message)
-		switch {
-		case err == nil:
+		answer, err := s.open(ctx, message)
+		switch err := err.(type) {
+		case nil:
 			answer.Received = received
 			return answer, nil
+		case refused:
+			return response{}, err.SecurityFault
+		case SecurityFault:
+			s.asked.fault = err
+			dropped++
+			continue
+		}
+		switch {
+		case err == errStep:
+			return response{}, err
 		case err == errForeign:
 			s.counts.Late++
 		default:
@@ -315,6 +377,9 @@ func (s *session) receive(ctx context.Context, soft time.Time, trouble *error) (
 		dropped++
 	}
 	err := error(&MessageError{Err: errFlood})
+	if s.asked.fault != 0 {
+		return response{}, s.asked.fault
+	}
 	if *trouble != nil {
 		err = &MessageError{Err: fmt.Errorf("%w: %w", errFlood, *trouble)}
 	}
@@ -324,17 +389,18 @@ func (s *session) receive(ctx context.Context, soft time.Time, trouble *error) (
 	return response{}, err
 }
 
-var errForeign = errors.New("answer to another request")
-
 // open takes a message apart and returns the answer in it, errForeign if it is none
 // to this request.
-func (s *session) open(message []byte) (response, error) {
+func (s *session) open(ctx context.Context, message []byte) (response, error) {
 	version, err := snmpwire.Peek(message)
 	if err != nil {
 		return response{}, err
 	}
 	if version != s.cfg.version {
 		return response{}, errForeign
+	}
+	if version == snmpwire.V3 {
+		return s.believe(ctx, message)
 	}
 	var m snmpwire.Message
 	if err := m.Parse(message); err != nil {
@@ -343,12 +409,20 @@ func (s *session) open(message []byte) (response, error) {
 	if m.PDU.Type != snmpwire.Response || string(m.Community) != string(s.cfg.community) {
 		return response{}, errForeign
 	}
-	for i := range s.tries[:min(s.tried, maxTries)] {
-		if s.tries[i].id == m.PDU.RequestID {
-			return response{PDU: m.PDU, Sent: s.tries[i].sent}, nil
-		}
+	if t := s.tryOf(m.PDU.RequestID); t != nil {
+		return response{PDU: m.PDU, Sent: t.sent}, nil
 	}
 	return response{}, errForeign
+}
+
+// tryOf returns the try with an id, nil if there is none.
+func (s *session) tryOf(id int32) *try {
+	for i := range s.tries[:min(s.tried, maxTries)] {
+		if s.tries[i].id == id {
+			return &s.tries[i]
+		}
+	}
+	return nil
 }
 
 // next takes the next message out of the buffer, nil if there is none.

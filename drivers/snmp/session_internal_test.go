@@ -87,7 +87,7 @@ var sysServices = snmpwire.PDU{
 }
 
 func openTo(t testing.TB, cfg AgentConfig) *session {
-	if cfg.Community == "" {
+	if cfg.Community == "" && !cfg.User.given() {
 		cfg.Community = secretCommunity
 	}
 	checked, faults := cfg.checked()
