@@ -1,0 +1,640 @@
+package capture
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// shape is what the low six bits of a control mean.
+type shape struct {
+	mask  uint64 // of the bytes that follow
+	size  uint8  // their number
+	shift uint8  // of their place in the word
+	wrong bool   // beyond the word
+}
+
+var shapes = makeShapes()
+
+func makeShapes() (table [shapeMask + 1]shape) {
+	for i := range table {
+		low, n := i>>3, i&7+1
+		switch {
+		case i == unchanged:
+		case low+n > 8:
+			table[i].wrong = true
+		default:
+			table[i] = shape{mask: math.MaxUint64 >> (64 - 8*n), size: uint8(n), shift: uint8(8 * low)}
+		}
+	}
+	return table
+}
+
+// slack is how many bytes behind a payload must be readable, so that words are
+// read whole at its end.
+const slack = 8
+
+var errBlock = errors.New("block is malformed")
+
+// decoder takes one block apart, batch by batch. It keeps its memory from block
+// to block.
+type decoder struct {
+	points func(acquire.PointID) acquire.PointID // what a point of the file is here
+
+	buf []byte // the payload and slack
+
+	batches int // left
+	samples int // left
+	events  int // left
+	batch   int // number of the next one
+
+	dict      []byte // as encoded, of which ids are made
+	nameless  bool   // some of ids are 0
+	ids       []acquire.PointID
+	states    []state
+	first     []state
+	sets      [][]acquire.PointID
+	known     map[string][]acquire.PointID // sets by their encoding
+	knownSize int                          // points in known
+
+	texts     []textRef
+	textBytes []byte
+	values    []textValue // by number of the text
+
+	index int64 // of the latest sample's point
+	step  int64 // of the current run
+	run   uint64
+	time  acquire.Instant
+	zeros uint64
+
+	header   header
+	heads    cursor
+	eventCol cursor
+	steps    cursor
+	times    cursor
+	kinds    cursor
+	quals    cursor
+	controls cursor
+	data     cursor
+}
+
+// textValue is a text put into a batch, which is the latest if the numbers are
+// equal.
+type textValue struct {
+	batch int
+	value acquire.Value
+}
+
+// cursor is a column: a part of the payload.
+type cursor struct{ at, end int }
+
+// uvarint reads a number of a column; it fails beyond its end.
+func (d *decoder) uvarint(c *cursor) (uint64, error) {
+	if c.at >= c.end {
+		return 0, errBlock
+	}
+	z, n := binary.Uvarint(d.buf[c.at:c.end])
+	if n <= 0 {
+		return 0, errBlock
+	}
+	c.at += n
+	return z, nil
+}
+
+// length reads a number that is at most limit.
+func (d *decoder) length(c *cursor, limit int) (int, error) {
+	z, err := d.uvarint(c)
+	if err != nil || limit < 0 || z > uint64(limit) {
+		return 0, errBlock
+	}
+	return int(z), nil
+}
+
+func (d *decoder) byte(c *cursor) (byte, error) {
+	if c.at >= c.end {
+		return 0, errBlock
+	}
+	c.at++
+	return d.buf[c.at-1], nil
+}
+
+func (d *decoder) bytes(c *cursor, n int) ([]byte, error) {
+	if n > c.end-c.at {
+		return nil, errBlock
+	}
+	c.at += n
+	return d.buf[c.at-n : c.at], nil
+}
+
+// isBlock tells a payload of ours from others.
+func isBlock(payload []byte) bool {
+	return len(payload) > len(blockMark) && string(payload[:len(blockMark)]) == blockMark
+}
+
+// blockOffset returns where the chunk of a block was written, -1 if it does not say.
+func blockOffset(payload []byte) int64 {
+	offset, n := binary.Uvarint(payload[len(blockMark):])
+	if n <= 0 || offset > math.MaxInt64 {
+		return -1
+	}
+	return int64(offset)
+}
+
+// open begins a block. buf holds the payload and, behind its length n, slack
+// bytes of any content. It belongs to the decoder until the next open.
+func (d *decoder) open(buf []byte, n int) error {
+	d.batches, d.samples, d.events, d.batch = 0, 0, 0, 0
+	d.buf = buf
+	if !isBlock(buf[:n]) {
+		return errBlock
+	}
+	head := cursor{len(blockMark), n}
+	if _, err := d.uvarint(&head); err != nil {
+		return err
+	}
+	var counts [6]int
+	limits := [...]int{maxBatches, maxSamples, maxEvents, maxSamples, maxBatches, maxSamples}
+	for i := range counts {
+		var err error
+		if counts[i], err = d.length(&head, limits[i]); err != nil {
+			return err
+		}
+	}
+	var columns [12]cursor
+	for i := range columns {
+		size, err := d.length(&head, n)
+		if err != nil {
+			return err
+		}
+		columns[i].end = size
+	}
+	at := head.at
+	for i := range columns {
+		size := columns[i].end
+		if size > n-at {
+			return errBlock
+		}
+		columns[i] = cursor{at, at + size}
+		at += size
+	}
+	batches, samples, events := counts[0], counts[1], counts[2]
+	dict, sets, texts := columns[0], columns[1], columns[2]
+	d.textBytes = buf[columns[3].at:columns[3].end]
+	d.eventCol, d.heads, d.steps, d.times = columns[4], columns[5], columns[6], columns[7]
+	d.kinds, d.quals, d.controls, d.data = columns[8], columns[9], columns[10], columns[11]
+	if at != n || d.controls.end-d.controls.at != samples || counts[3] > samples {
+		return errBlock
+	}
+	if err := d.openDictionary(dict, counts[3]); err != nil {
+		return err
+	}
+	if err := d.openSets(sets, counts[4]); err != nil {
+		return err
+	}
+	if err := d.openTexts(texts, counts[5]); err != nil {
+		return err
+	}
+	d.batches, d.samples, d.events = batches, samples, events
+	d.index, d.step, d.run, d.time, d.zeros, d.header = 0, 0, 0, 0, 0, header{}
+	return nil
+}
+
+// numbers yields n numbers of runs.
+func (d *decoder) numbers(c *cursor, n int, yield func(i int, x int64) error) error {
+	last := int64(0)
+	for i := 0; i < n; {
+		step, length, err := d.nextRun(c)
+		if err != nil || length > uint64(n-i) {
+			return errBlock
+		}
+		for range length {
+			last += step
+			if err := yield(i, last); err != nil {
+				return err
+			}
+			i++
+		}
+	}
+	return nil
+}
+
+func (d *decoder) nextRun(c *cursor) (step int64, length uint64, err error) {
+	z, err := d.uvarint(c)
+	if err != nil {
+		return 0, 0, err
+	}
+	length = 1
+	if z&1 != 0 {
+		more, err := d.uvarint(c)
+		if err != nil || more > math.MaxUint32 {
+			return 0, 0, errBlock
+		}
+		length = more + 2
+	}
+	return unzigzag(z >> 1), length, nil
+}
+
+// openDictionary reads which points the block has. Blocks that follow each
+// other mostly have the same, which is then not made anew.
+func (d *decoder) openDictionary(c cursor, n int) error {
+	if encoded := d.buf[c.at:c.end]; len(d.first) == n && n > 0 && string(encoded) == string(d.dict) {
+		copy(d.states, d.first)
+		return nil
+	}
+	d.dict = append(d.dict[:0], d.buf[c.at:c.end]...)
+	d.nameless = false
+	d.ids = slices.Grow(d.ids[:0], n)[:n]
+	d.first = slices.Grow(d.first[:0], n)[:n]
+	d.states = slices.Grow(d.states[:0], n)[:n]
+	err := d.numbers(&c, n, func(i int, x int64) error {
+		if x < 0 || x > math.MaxUint32 {
+			return errBlock
+		}
+		d.ids[i] = d.points(acquire.PointID(x))
+		d.nameless = d.nameless || d.ids[i] == 0
+		return nil
+	})
+	if err == nil {
+		err = d.numbers(&c, n, func(i int, x int64) error {
+			if x < 0 || x > int64(acquire.KindText) {
+				return errBlock
+			}
+			d.first[i] = state{kind: acquire.Kind(x)}
+			return nil
+		})
+	}
+	if err == nil {
+		err = d.numbers(&c, n, func(i int, x int64) error {
+			if x < 0 || x > math.MaxUint32 {
+				return errBlock
+			}
+			d.first[i].quality = acquire.Quality(x)
+			return nil
+		})
+	}
+	if err == nil && c.at != c.end {
+		err = errBlock
+	}
+	if err != nil {
+		d.dict, d.first = d.dict[:0], d.first[:0]
+		return err
+	}
+	copy(d.states, d.first)
+	return nil
+}
+
+// openSets reads the sets of points that batches speak for. A set goes out to
+// whoever reads the batch and is never changed, so that each is made once.
+func (d *decoder) openSets(c cursor, n int) error {
+	clear(d.sets)
+	d.sets = d.sets[:0]
+	total := 0
+	for range n {
+		start := c.at
+		size, err := d.length(&c, maxSets)
+		if total += size; err != nil || size == 0 || total > maxSets {
+			return errBlock
+		}
+		body := c
+		for left := uint64(size); left > 0; {
+			_, length, err := d.nextRun(&c)
+			if err != nil || length > left {
+				return errBlock
+			}
+			left -= length
+		}
+		encoded := d.buf[start:c.at]
+		set, ok := d.known[string(encoded)]
+		if !ok {
+			set = make([]acquire.PointID, size)
+			err := d.numbers(&body, size, func(i int, x int64) error {
+				if x < 0 || x > math.MaxUint32 {
+					return errBlock
+				}
+				set[i] = d.points(acquire.PointID(x))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			d.keep(string(encoded), set)
+		}
+		d.sets = append(d.sets, set)
+	}
+	if c.at != c.end {
+		return errBlock
+	}
+	return nil
+}
+
+// keep remembers a set, and forgets all when they get many.
+func (d *decoder) keep(encoded string, set []acquire.PointID) {
+	if d.known == nil {
+		d.known = make(map[string][]acquire.PointID)
+	}
+	if len(d.known) >= maxBatches || d.knownSize+len(set) > maxSets {
+		clear(d.known)
+		d.knownSize = 0
+	}
+	d.known[encoded] = set
+	d.knownSize += len(set)
+}
+
+func (d *decoder) openTexts(c cursor, n int) error {
+	d.texts = d.texts[:0]
+	at := 0
+	for range n {
+		size, err := d.length(&c, acquire.MaxText)
+		if err != nil || size > len(d.textBytes)-at {
+			return errBlock
+		}
+		d.texts = append(d.texts, textRef{at, at + size})
+		at += size
+	}
+	if c.at != c.end || at != len(d.textBytes) {
+		return errBlock
+	}
+	d.values = slices.Grow(d.values[:0], n)[:n]
+	clear(d.values)
+	return nil
+}
+
+// event returns the next event before the next batch, if there is one.
+func (d *decoder) event() (Event, bool, error) {
+	var ev Event
+	if d.events == 0 {
+		return ev, false, nil
+	}
+	c := d.eventCol
+	before, err := d.uvarint(&c)
+	if err != nil || before < uint64(d.batch) || before > uint64(d.batch+d.batches) {
+		return ev, false, errBlock
+	}
+	if before > uint64(d.batch) {
+		return ev, false, nil
+	}
+	var permanent byte
+	kind, err1 := d.byte(&c)
+	at, err2 := d.uvarint(&c)
+	quality, err3 := d.uvarint(&c)
+	permanent, err4 := d.byte(&c)
+	source, err5 := d.eventText(&c)
+	text, err6 := d.eventText(&c)
+	batches, err7 := d.uvarint(&c)
+	samples, err8 := d.uvarint(&c)
+	if err := cmp.Or(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+		return ev, false, err
+	}
+	if kind < byte(Opened) || kind > byte(Gap) || quality > math.MaxUint32 || permanent > 1 {
+		return ev, false, errBlock
+	}
+	ev = Event{
+		Kind: EventKind(kind), Time: acquire.Instant(unzigzag(at)), Source: source,
+		Quality: acquire.Quality(quality), Permanent: permanent == 1, Text: text,
+		Batches: batches, Samples: samples,
+	}
+	d.eventCol = c
+	d.events--
+	return ev, true, nil
+}
+
+func (d *decoder) eventText(c *cursor) (string, error) {
+	n, err := d.length(c, maxEventText)
+	if err != nil {
+		return "", err
+	}
+	text, err := d.bytes(c, n)
+	return string(text), err
+}
+
+// arrival returns the Received of the next batch.
+func (d *decoder) arrival() (acquire.Instant, error) {
+	c := d.heads
+	h := header{}
+	_, _, err := d.head(&c, &h, new(acquire.Batch))
+	return h.received, err
+}
+
+// head reads the head of a batch.
+func (d *decoder) head(c *cursor, h *header, b *acquire.Batch) (n int, set int, err error) {
+	flags, err := d.byte(c)
+	if err != nil || flags&^(headLost|headWatermark|headSet) != 0 {
+		return 0, 0, errBlock
+	}
+	if n, err = d.length(c, d.samples); err != nil {
+		return 0, 0, err
+	}
+	z, err := d.uvarint(c)
+	if err != nil {
+		return 0, 0, err
+	}
+	lag := int64(d.header.received) - int64(d.header.watermark)
+	h.received = acquire.Instant(int64(d.header.received) + unzigzag(z))
+	if flags&headWatermark != 0 {
+		if z, err = d.uvarint(c); err != nil {
+			return 0, 0, err
+		}
+		lag = unzigzag(z)
+	}
+	h.watermark = acquire.Instant(int64(h.received) - lag)
+	b.Lost = 0
+	if flags&headLost != 0 {
+		if b.Lost, err = d.uvarint(c); err != nil {
+			return 0, 0, err
+		}
+	}
+	set = -1
+	if flags&headSet != 0 {
+		if set, err = d.length(c, len(d.sets)-1); err != nil {
+			return 0, 0, err
+		}
+	}
+	return n, set, nil
+}
+
+// next fills b with the next batch; the caller asks batches for whether there is one.
+func (d *decoder) next(b *acquire.Batch) error {
+	b.Reset()
+	var h header
+	n, set, err := d.head(&d.heads, &h, b)
+	if err != nil {
+		return err
+	}
+	d.header = h
+	d.batch++
+	b.Received, b.Watermark = h.received, h.watermark
+	if set >= 0 {
+		b.Points = d.sets[set]
+	}
+	b.Samples = slices.Grow(b.Samples, n)[:n]
+	if err := d.readTimes(b.Samples); err != nil {
+		return err
+	}
+	if err := d.readValues(b); err != nil {
+		return err
+	}
+	d.samples -= n
+	if d.batches--; d.batches > 0 {
+		return nil
+	}
+	for _, c := range [...]cursor{d.heads, d.steps, d.times, d.kinds, d.quals, d.controls, d.data} {
+		if c.at != c.end {
+			return errBlock
+		}
+	}
+	if d.samples != 0 || d.run != 0 || d.zeros != 0 {
+		return errBlock
+	}
+	return nil
+}
+
+func (d *decoder) readTimes(samples []acquire.Sample) error {
+	buf, at, end := d.buf, d.times.at, d.times.end
+	t, zeros := d.time, d.zeros
+	for i := range samples {
+		if zeros > 0 {
+			zeros--
+			samples[i].Time = t
+			continue
+		}
+		if at >= end {
+			return errBlock
+		}
+		z, n := varint(buf[at:])
+		if n == 0 {
+			return errBlock
+		}
+		at += n
+		if z == 0 {
+			if at >= end {
+				return errBlock
+			}
+			if zeros, n = varint(buf[at:]); n == 0 {
+				return errBlock
+			}
+			at += n
+		}
+		t += acquire.Instant(unzigzag(z))
+		samples[i].Time = t
+	}
+	if at > end {
+		return errBlock
+	}
+	d.times.at, d.time, d.zeros = at, t, zeros
+	return nil
+}
+
+func (d *decoder) readValues(b *acquire.Batch) error {
+	samples := b.Samples
+	buf, at := d.buf, d.data.at
+	controls := buf[d.controls.at:][:len(samples)]
+	states, ids := d.states, d.ids[:len(d.states)]
+	index := d.index
+	for i := 0; i < len(samples); {
+		if d.run == 0 {
+			var err error
+			if d.step, d.run, err = d.nextRun(&d.steps); err != nil {
+				return err
+			}
+		}
+		n := int(min(d.run, uint64(len(samples)-i)))
+		d.run -= uint64(n)
+		step := d.step
+		part, shapesOf := samples[i:i+n], controls[i:i+n]
+		i += n
+		for j := range part {
+			s := &part[j]
+			index += step
+			if uint64(index) >= uint64(len(states)) {
+				return errBlock
+			}
+			st := &states[index]
+			control := shapesOf[j]
+			sh := &shapes[control&shapeMask]
+			if at > d.data.end-int(sh.size) || sh.wrong {
+				return errBlock
+			}
+			word := st.bits ^ le.Uint64(buf[at:])&sh.mask<<(sh.shift&63)
+			at += int(sh.size)
+			st.bits = word
+			if control&^shapeMask != 0 {
+				if err := d.change(st, control); err != nil {
+					return err
+				}
+			}
+			s.Point = ids[index]
+			s.Quality = st.quality
+			if st.kind == acquire.KindFloat64 {
+				s.Value = acquire.Float64(math.Float64frombits(word))
+				continue
+			}
+			v, err := d.value(st, b)
+			if err != nil {
+				return err
+			}
+			s.Value = v
+		}
+	}
+	d.index, d.data.at = index, at
+	d.controls.at += len(samples)
+	return nil
+}
+
+// change reads what else is new for a point.
+func (d *decoder) change(st *state, control byte) error {
+	if control&kindChanges != 0 {
+		kind, err := d.byte(&d.kinds)
+		if err != nil || kind > byte(acquire.KindText) {
+			return errBlock
+		}
+		st.kind = acquire.Kind(kind)
+	}
+	if control&qualityChanges != 0 {
+		quality, err := d.uvarint(&d.quals)
+		if err != nil || quality > math.MaxUint32 {
+			return errBlock
+		}
+		st.quality = acquire.Quality(quality)
+	}
+	return nil
+}
+
+// value makes the value of a sample that is no float.
+func (d *decoder) value(st *state, b *acquire.Batch) (acquire.Value, error) {
+	switch st.kind {
+	case acquire.KindUint64:
+		return acquire.Uint64(st.bits), nil
+	case acquire.KindInt64:
+		return acquire.Int64(int64(st.bits)), nil
+	case acquire.KindBool:
+		if st.bits <= 1 {
+			return acquire.Bool(st.bits == 1), nil
+		}
+	case acquire.KindText:
+		if st.bits < uint64(len(d.texts)) {
+			return d.text(b, int(st.bits))
+		}
+	case acquire.KindNone:
+		return acquire.Value{}, nil
+	}
+	return acquire.Value{}, errBlock
+}
+
+// text returns the text of that number as a value of b, which holds it once.
+func (d *decoder) text(b *acquire.Batch, number int) (acquire.Value, error) {
+	v := &d.values[number]
+	if v.batch == d.batch {
+		return v.value, nil
+	}
+	value, ok := b.PutText(d.texts[number].of(d.textBytes))
+	if !ok {
+		return acquire.Value{}, fmt.Errorf("%w: more text than a batch holds", errBlock)
+	}
+	*v = textValue{d.batch, value}
+	return value, nil
+}

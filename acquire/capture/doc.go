@@ -1,0 +1,85 @@
+// Package capture records streams of samples in files, and reads them back as
+// they were.
+//
+// A Writer takes batches and writes them in blocks; a Reader returns the same
+// batches, with the same samples, times, watermarks and losses, in the same order.
+// Record wraps any source, so that all it delivers is recorded on the way. The
+// package drivers/replay makes a source of captures again.
+//
+// # Guarantees
+//
+//   - What is read equals what was written, to the bit: times, values of every
+//     kind, qualities, texts, watermarks, the points they speak for, losses.
+//   - A batch is acknowledged when its block has been written. The end of the
+//     process costs the open block: by default 4,096 samples, or 1 s.
+//   - A damaged block, or a file cut anywhere, costs the blocks that are damaged
+//     and none other. What was skipped is told with place, length and reason;
+//     nothing is returned whose checksum is wrong.
+//   - An error of writing does not hold up acquisition. It is told, what was not
+//     recorded is counted, and a Gap in the capture says so too.
+//   - A file of any content is read in bounded memory, without panic.
+//   - Reading and writing do not allocate for a sample.
+//
+// # Layout
+//
+// A file is an MCAP file of version 0 (https://mcap.dev/spec), which tools for MCAP
+// open, index included: Magic, Header, Schema, Channel; then, for each block, a Chunk
+// and its MessageIndex, and where points are new before it, Metadata that describes
+// them; at last DataEnd, the summary (Schema, Channel, Statistics, ChunkIndex,
+// MetadataIndex, SummaryOffset), Footer, Magic. All integers of fixed size are in
+// little-endian order.
+//
+// A Chunk holds one Message, on the channel "/samples" with the encoding
+// "fieldtap-block-1". Its sequence counts the blocks of the file from 0. Its log time, and
+// so the time in the index, is when the first batch of the block arrived; that of
+// the last is less than a minute later.
+//
+// Metadata records named "fieldtap.points" map the number of each point, in
+// decimal, to {"name":…,"unit":…,"kind":…,"role":…}. The last entry, "crc32", is
+// the CRC-32 of the entries before it in hexadecimal. The descriptions are repeated
+// from time to time and at the end.
+//
+// # Block
+//
+// A block stands alone. Below, a number is an unsigned one in base 128, low digits
+// first, with the high bit of each byte but the last set; a signed one is doubled, and
+// those below zero are doubled, negated and lessened by one. Differences wrap around
+// at 64 bits. A run is a step from number to number, signed, doubled, plus 1 if a
+// length follows: the number of steps less 2. A list of numbers is made of runs, the first
+// step being from 0. A payload is
+//
+//	"FTB1"
+//	offset of the Chunk in the file
+//	numbers of batches, samples, events, points, sets of points, texts
+//	lengths of the twelve columns
+//	the columns
+//
+// and the columns are
+//
+//	points    a list of their numbers, in the order in which they appear; a list of
+//	          the kind of the first value of each; a list of its qualities
+//	sets      for each, its length and the list of the points
+//	texts     for each, its length
+//	bytes     of all texts
+//	events    for each, the number of batches before it, the kind (a byte), the time
+//	          (signed), the quality, whether permanent (a byte), length and bytes of
+//	          the source and of the text, the batches and the samples of a gap
+//	batches   for each, flags (a byte), the number of samples, the difference of Received
+//	          to that of the batch before (signed); with flag 4 absent no points, with
+//	          flag 2 how far the watermark is behind Received (signed), else as before;
+//	          with flag 1 the samples lost; with flag 4 the number of the set of points
+//	steps     the list of the samples' points, as indices in the first column
+//	times     for each sample, the difference to the time before (signed); one of 0 is
+//	          followed by how many more there are
+//	kinds     a byte for each sample whose point has another kind of value than before
+//	qualities a number for each sample whose point has another quality than before
+//	controls  a byte for each sample
+//	values    what its value and that of the sample before of the same point differ by,
+//	          bit by bit
+//
+// where "before" is 0 at the beginning of a block. The value of a float is its
+// IEEE 754 word, of a truth value 0 or 1, of a text its number; no value leaves what
+// was before. The bits of a control are, from the high one: the quality follows; the
+// kind follows; three bits of how many bytes of zero are left out below; three bits
+// of how many bytes follow, less one. The six bits 110111 stand for no difference.
+package capture

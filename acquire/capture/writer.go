@@ -1,0 +1,472 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+)
+
+// ErrClosed is returned by a Writer or Reader after Close.
+var ErrClosed = errors.New("capture: closed")
+
+// Config says how to record. The zero value of each field but Catalog is a
+// documented default.
+type Config struct {
+	// Catalog describes the points. Required.
+	Catalog *acquire.Catalog
+	// MaxSamples is how many samples a block takes before it is written, up to
+	// 1,048,576; 0: 4,096. A batch stays in one piece as long as it is within that limit.
+	MaxSamples int
+	// MaxDelay is how long a block takes batches before it is written, up to a
+	// minute; 0: 1 s. It is the most a crash can cost.
+	MaxDelay time.Duration
+	// Sync says when the operating system is made to put on disk what was
+	// written; 0: SyncOnClose.
+	Sync Sync
+	// Compressor compresses blocks; nil: none.
+	Compressor Compressor
+	// OnError is called with each error of writing, from the goroutine that met
+	// it. It must return soon. nil: errors show in Stats alone.
+	OnError func(error)
+	// Now is the clock for stamps of events; nil: time.Now.
+	Now func() time.Time
+}
+
+// Sync is a policy: when written data is put on disk for sure.
+type Sync uint8
+
+// The policies.
+const (
+	// SyncOnClose leaves it to the operating system until a file is complete. What
+	// was written survives the end of the process, not that of power.
+	SyncOnClose Sync = iota
+	// SyncEachBlock waits for the disk after each block. What was acknowledged
+	// survives the end of power, as far as the disk keeps its word.
+	SyncEachBlock
+)
+
+// Compressor compresses the blocks of a capture by a method that MCAP knows. The
+// layout of a block is compact as it is; none is part of this package.
+type Compressor interface {
+	// Name is the method as MCAP writes it, such as "zstd" or "lz4".
+	Name() string
+	// Append appends src, compressed, to dst.
+	Append(dst, src []byte) ([]byte, error)
+}
+
+const (
+	defaultSamples = 4096
+	defaultDelay   = time.Second
+
+	// maxDelay bounds the time from the arrival of the first batch of a block to
+	// that of the last, which is what a Reader goes by.
+	maxDelay = time.Minute
+)
+
+func (c *Config) complete() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("capture: "+format, args...)) }
+	if c.Catalog == nil {
+		fault("Config.Catalog is nil")
+	}
+	if c.MaxSamples == 0 {
+		c.MaxSamples = defaultSamples
+	}
+	if c.MaxSamples < 0 || c.MaxSamples > maxSamples {
+		fault("Config.MaxSamples is %d: want 1 to %d", c.MaxSamples, maxSamples)
+	}
+	if c.MaxDelay == 0 {
+		c.MaxDelay = defaultDelay
+	}
+	if c.MaxDelay < 0 || c.MaxDelay > maxDelay {
+		fault("Config.MaxDelay is %s: want up to %s", c.MaxDelay, maxDelay)
+	}
+	if c.Sync > SyncEachBlock {
+		fault("Config.Sync is %d: unknown", c.Sync)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return errors.Join(faults...)
+}
+
+// Stats is a snapshot of what a Writer has done. What was accepted is written,
+// unrecorded, or waits in the open block.
+type Stats struct {
+	Batches uint64 // accepted
+	Samples uint64 // accepted
+
+	WrittenBatches uint64 // acknowledged: in the file, and on disk if Sync says so
+	WrittenSamples uint64 // acknowledged
+	Blocks         uint64 // written
+	Bytes          uint64 // written, in all files
+	Files          uint64 // begun
+
+	UnrecordedBatches uint64 // dropped because of an error
+	UnrecordedSamples uint64 // dropped because of an error
+	UnrecordedEvents  uint64 // dropped because of an error
+	UnreadableTexts   uint64 // texts that did not belong to their batch, recorded as bad samples without a value
+	Errors            uint64 // errors met
+	LastError         error  // nil if none yet
+	LastErrorAt       acquire.Instant
+}
+
+// Writer records batches. They are collected in a block, which is written as a
+// whole when it is full, when its time is over, or by Flush. A batch is
+// acknowledged once a block with it has been written: by Flush that returns nil,
+// or in Stats.
+//
+// An error of writing costs the block that met it and no other: it is counted,
+// told to Config.OnError, and the next block is tried again, preceded by an Event
+// that says how much is missing. It takes a file to go on after an error; any
+// other io.Writer may end anywhere then, and takes nothing more.
+//
+// A Writer is safe for concurrent use.
+type Writer struct {
+	cfg Config
+
+	mu      sync.Mutex
+	enc     encoder
+	first   acquire.Instant // arrival of the first batch of the open block
+	arrival acquire.Instant // latest that is known
+	open    func(first acquire.Instant) (*file, error)
+	out     *file
+	closer  io.Closer // of out
+	full    func(f *file, first acquire.Instant) bool
+	timer   *time.Timer
+	events  uint64 // in the open block
+	gap     Event  // not written yet
+	stats   Stats
+	closed  bool
+}
+
+// NewWriter returns a Writer to w, which is not closed by it. w is written to from
+// its present place on as if that were the start of a file.
+func NewWriter(w io.Writer, cfg Config) (*Writer, error) {
+	err := cfg.complete()
+	if w == nil {
+		err = errors.Join(err, errors.New("capture: writer is nil"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := newFile(w, &cfg)
+	return newWriter(cfg, func(acquire.Instant) (*file, error) { return out, nil }), nil
+}
+
+// Create returns a Writer to a new file. An existing file of that name is an
+// error.
+func Create(name string, cfg Config) (*Writer, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("capture: %w", err)
+	}
+	out := newFile(f, &cfg)
+	w := newWriter(cfg, func(acquire.Instant) (*file, error) { return out, nil })
+	w.closer = f
+	return w, nil
+}
+
+func newFile(w io.Writer, cfg *Config) *file {
+	return &file{out: w, catalog: cfg.Catalog, compressor: cfg.Compressor, sync: cfg.Sync == SyncEachBlock}
+}
+
+func newWriter(cfg Config, open func(acquire.Instant) (*file, error)) *Writer {
+	return &Writer{cfg: cfg, open: open}
+}
+
+// Write records b. It returns the error of a block that had to be written on the
+// way, which b may be part of or not; acquisition can go on regardless.
+func (w *Writer) Write(b *acquire.Batch) error {
+	w.mu.Lock()
+	err := w.write(b)
+	w.mu.Unlock()
+	return w.tell(err)
+}
+
+func (w *Writer) write(b *acquire.Batch) error {
+	if w.closed {
+		return ErrClosed
+	}
+	w.stats.Batches++
+	w.stats.Samples += uint64(len(b.Samples))
+	if b.Received != 0 {
+		w.arrival = b.Received
+	}
+	var faults error
+	flush := func() {
+		if err := w.flush(); err != nil {
+			faults = errors.Join(faults, err)
+		}
+	}
+	if w.leaves(b) {
+		flush()
+	}
+	h := header{b.Received, b.Watermark}
+	samples, lost := b.Samples, b.Lost
+	for {
+		n := w.enc.fits(b, samples)
+		if n == len(samples) {
+			break
+		}
+		// A piece promises nothing: what follows is as old as it.
+		w.begin()
+		w.first = w.arrival
+		w.enc.addBatch(b, header{received: h.received}, nil, lost, samples[:n])
+		lost, samples = 0, samples[n:]
+		w.stats.Batches++
+		flush()
+	}
+	w.begin()
+	if w.enc.batches == 0 {
+		w.first = w.arrival
+	}
+	w.enc.addBatch(b, h, b.Points, lost, samples)
+	if w.enc.samples >= w.cfg.MaxSamples {
+		flush()
+	}
+	return faults
+}
+
+// leaves tells whether the open block must be written before b is added.
+func (w *Writer) leaves(b *acquire.Batch) bool {
+	e := &w.enc
+	if e.empty() {
+		return false
+	}
+	return e.samples+len(b.Samples) > w.cfg.MaxSamples ||
+		w.arrival < w.first || w.arrival-w.first >= acquire.Instant(w.cfg.MaxDelay) ||
+		e.batches >= maxBatches || e.inSets+len(b.Points) > maxSets || len(e.textBytes) > 0 && e.fits(b, b.Samples) < len(b.Samples)
+}
+
+// fits returns how many of the samples, the rest of b, one block takes.
+func (e *encoder) fits(b *acquire.Batch, samples []acquire.Sample) int {
+	n := min(len(samples), maxSamples)
+	size := len(e.textBytes)
+	for i := range samples[:n] {
+		if v := samples[i].Value; v.Kind() == acquire.KindText {
+			text, _ := b.Text(v)
+			if size += len(text); size > maxText {
+				return i
+			}
+		}
+	}
+	return n
+}
+
+// begin notes when a block begins, if one does.
+func (w *Writer) begin() {
+	if !w.enc.empty() {
+		return
+	}
+	w.first = w.arrival
+	w.arm()
+}
+
+func (w *Writer) arm() {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(w.cfg.MaxDelay, w.expire)
+		return
+	}
+	w.timer.Reset(w.cfg.MaxDelay)
+}
+
+// expire writes the open block when its time is over.
+func (w *Writer) expire() {
+	w.mu.Lock()
+	var err error
+	if !w.closed {
+		err = w.flush()
+	}
+	w.mu.Unlock()
+	w.tell(err)
+}
+
+// Event records ev in its place among the batches. Its Time is filled in if it is
+// unknown.
+func (w *Writer) Event(ev Event) error {
+	w.mu.Lock()
+	err := w.event(ev)
+	w.mu.Unlock()
+	return w.tell(err)
+}
+
+func (w *Writer) event(ev Event) error {
+	switch {
+	case w.closed:
+		return ErrClosed
+	case ev.Kind < Opened || ev.Kind > Gap:
+		return fmt.Errorf("capture: %s is no kind of event", ev.Kind)
+	}
+	var err error
+	if w.enc.events >= maxEvents {
+		err = w.flush()
+	}
+	if ev.Time == 0 {
+		ev.Time = acquire.At(w.cfg.Now())
+	}
+	w.begin()
+	if w.first == 0 {
+		w.first = ev.Time
+	}
+	w.enc.addEvent(&ev)
+	w.events++
+	return err
+}
+
+// Flush writes the open block. If it returns nil, all that was accepted before
+// is acknowledged, except what Stats counts as unrecorded.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	err := ErrClosed
+	if !w.closed {
+		err = w.flush()
+	}
+	w.mu.Unlock()
+	return w.tell(err)
+}
+
+// flush writes the open block, or drops and counts it.
+func (w *Writer) flush() error {
+	e := &w.enc
+	if e.empty() {
+		return nil
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	batches, samples, events := uint64(e.batches), uint64(e.samples), w.events
+	w.events = 0
+	before := int64(0)
+	err := w.turn()
+	if err == nil {
+		before = w.out.offset
+		err = w.out.writeBlock(e, w.first)
+	}
+	w.stats.UnreadableTexts += e.unreadable
+	e.unreadable = 0
+	e.reset()
+	if err == nil {
+		w.gap = Event{}
+		w.stats.WrittenBatches += batches
+		w.stats.WrittenSamples += samples
+		w.stats.Blocks++
+		w.stats.Bytes += uint64(w.out.offset - before)
+		return nil
+	}
+	w.stats.UnrecordedBatches += batches
+	w.stats.UnrecordedSamples += samples
+	w.stats.UnrecordedEvents += events
+	w.note(err)
+	// The next block opens with what is missing before it.
+	w.gap.Kind, w.gap.Time = Gap, acquire.At(w.cfg.Now())
+	w.gap.Batches += batches
+	w.gap.Samples += samples
+	w.begin()
+	e.addEvent(&w.gap)
+	return &BlockError{Batches: batches, Samples: samples, Err: err}
+}
+
+// turn sees to it that there is a file, and that it is not full.
+func (w *Writer) turn() error {
+	if w.out != nil && (w.full == nil || w.out.broken == nil && !w.full(w.out, w.first)) {
+		return nil
+	}
+	if w.out != nil {
+		if err := w.finish(); err != nil {
+			w.note(err)
+		}
+	}
+	out, err := w.open(w.first)
+	if err != nil {
+		return err
+	}
+	w.out = out
+	w.stats.Files++
+	return nil
+}
+
+// finish completes the present file.
+func (w *Writer) finish() error {
+	var err error
+	if w.out != nil {
+		before := w.out.offset
+		if w.out.broken == nil {
+			err = w.out.finish()
+		}
+		w.stats.Bytes += uint64(w.out.offset - before)
+		w.out = nil
+	}
+	if w.closer != nil {
+		err = errors.Join(err, w.closer.Close())
+		w.closer = nil
+	}
+	return err
+}
+
+func (w *Writer) note(err error) {
+	w.stats.Errors++
+	w.stats.LastError, w.stats.LastErrorAt = err, acquire.At(w.cfg.Now())
+}
+
+// tell passes an error on to the host and returns it.
+func (w *Writer) tell(err error) error {
+	if err != nil && w.cfg.OnError != nil && !errors.Is(err, ErrClosed) {
+		w.cfg.OnError(err)
+	}
+	return err
+}
+
+// Stats returns a snapshot.
+func (w *Writer) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stats
+}
+
+// Close writes the open block and the index, and ends the file. It is
+// idempotent. It returns an error if the file is not complete; what was
+// acknowledged can be read all the same.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	var err error
+	if !w.closed {
+		err = w.flush()
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+		if err == nil && w.out == nil {
+			err = w.turn()
+		}
+		if end := w.finish(); end != nil {
+			w.note(end)
+			err = errors.Join(err, fmt.Errorf("capture: %w", end))
+		}
+		w.closed = true
+	}
+	w.mu.Unlock()
+	return w.tell(err)
+}
+
+// BlockError says that a block was not written, and how much was in it.
+type BlockError struct {
+	Batches uint64
+	Samples uint64
+	Err     error // what writing said
+}
+
+// Error formats e as "capture: 12 batches, 4000 samples not recorded: cause".
+func (e *BlockError) Error() string {
+	return fmt.Sprintf("capture: %d batches, %d samples not recorded: %v", e.Batches, e.Samples, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *BlockError) Unwrap() error { return e.Err }
