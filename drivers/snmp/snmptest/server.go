@@ -98,16 +98,16 @@ type Stats struct {
 
 	// Messages of version 3 that were not answered but with a Report, by what it counts (RFC 3414, section 5; RFC 3412, section 5;
 	// RFC 3413, section 4.1.2).
-	UnsupportedSecLevels  uint64
-	NotInTimeWindows      uint64
-	UnknownUserNames      uint64
+	UnsupportedSecLevels  uint64 // the user has no keys for the level
+	NotInTimeWindows      uint64 // other boots, or a time more than 150 s off
+	UnknownUserNames      uint64 // no such user
 	UnknownEngineIDs      uint64 // discoveries among them
-	WrongDigests          uint64
-	DecryptionErrors      uint64
+	WrongDigests          uint64 // another authentication key or protocol
+	DecryptionErrors      uint64 // another privacy key or protocol
 	UnknownSecurityModels uint64 // without a Report
 	InvalidMsgs           uint64 // without a Report
 	UnknownPDUHandlers    uint64 // for another context engine
-	UnknownContexts       uint64
+	UnknownContexts       uint64 // no such context
 }
 
 // note counts a problem and returns how many of the kind there were.

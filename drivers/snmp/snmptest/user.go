@@ -67,11 +67,11 @@ func (l Level) flags() snmpwire.Flags {
 
 // User is a user of version 3. Passwords have at least 8 octets; they are of tests and not hidden.
 type User struct {
-	Name         string
-	Auth         Auth
-	AuthPassword string
-	Priv         Priv // not without Auth
-	PrivPassword string
+	Name         string // 1 to 32 octets
+	Auth         Auth   // NoAuth if all shall be open
+	AuthPassword string // not read with NoAuth
+	Priv         Priv   // not without Auth
+	PrivPassword string // not read with NoPriv
 	// Least is the lowest level at which the user may read; below it the agent answers authorizationError. The zero value allows
 	// every level that the user has keys for.
 	Least Level

@@ -98,13 +98,14 @@ func parse(encoded []byte) Value {
 
 // Clock is the moment of a reading. All objects of one request are read at the same one.
 type Clock struct {
-	Now   time.Time
+	Now   time.Time     // by the server's clock
 	Up    time.Duration // since the agent's last start; an object that restarts with the agent is a function of it
 	Boots int32         // how often the agent has started, the engine boots of version 3
 }
 
 // Object is something that can be read. [Value] and [Func] are objects. Reads come from several goroutines at once.
 type Object interface {
+	// Read returns the value at that moment, the zero Value if the object is not there.
 	Read(c Clock) Value
 }
 
