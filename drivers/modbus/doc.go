@@ -70,8 +70,9 @@
 // Polls use functions 1 to 4, and on lines the echo of function 8. A Unit of a Bus
 // asks for what is not polled: exception status (7), diagnostic counters (8), event
 // counter and log (11, 12), server id (17), file records (20), FIFO queues (24), and
-// identification (43/14), which is Source.Identify as well. Bus.Units, Unit.Ranges
-// and Orders help to find out what is there. There is no function that writes.
+// identification (43/14), which is Source.Identify as well. Source.Probe and
+// Unit.Probe ask whether anybody is there; Bus.Units, Unit.Ranges and Orders help to
+// find out what. There is no function that writes.
 //
 // # Qualities
 //

@@ -101,9 +101,16 @@ func (f framer) request(b *block) ([]byte, error) {
 // *FrameError.
 func (f framer) data(b *block, request, answer []byte) ([]byte, error) {
 	data, err := f.open(b.at.table.function(), request, answer)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	return b.data(data)
+}
+
+// data checks what follows the function code in the answer to b, and returns the
+// registers or bits in it. The error is a *FrameError.
+func (b *block) data(data []byte) ([]byte, error) {
+	switch {
 	case len(data) == 0:
 		return nil, &FrameError{"data length", 0, 1 + b.bytes()}
 	case int(data[0]) != b.bytes():

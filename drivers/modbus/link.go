@@ -135,6 +135,7 @@ type caller struct {
 	counts counts
 
 	retries int           // how often a request is repeated
+	took    time.Duration // latest answer, from the first sending of its request
 	slowest time.Duration // answer of late, 0 if there was none
 	noise   bool          // what came in place of its latest answer was damaged
 
@@ -375,8 +376,9 @@ func (l *link) ask(ctx context.Context, c *caller, request []byte, timeout time.
 		if err != nil {
 			return nil, midpoint(l.tries[0].sent, received), err
 		}
+		c.took = time.Since(start)
 		if l.tried == 1 {
-			c.slowest = max(time.Since(start), c.slowest-c.slowest/16, 1)
+			c.slowest = max(c.took, c.slowest-c.slowest/16, 1)
 		}
 		// The device took the values when the request had arrived and before its answer
 		// went out.

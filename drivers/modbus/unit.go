@@ -52,19 +52,25 @@ func (u *Unit) fault(op string, err error) error {
 
 // on is call on a link that is held already.
 func (u *Unit) on(ctx context.Context, l *link, function byte, data ...byte) ([]byte, error) {
+	answer, _, err := u.timed(ctx, l, function, data...)
+	return answer, err
+}
+
+// timed is on, and tells how long the device took.
+func (u *Unit) timed(ctx context.Context, l *link, function byte, data ...byte) ([]byte, time.Duration, error) {
 	c := caller{unit: u.id, framer: newFramer(u.bus.cfg.Framing, u.id), expect: -1}
 	c.watch(ctx)
 	defer c.release()
 	request, err := c.framer.encode(function, data...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	frame, _, err := l.exchange(ctx, &c, request, u.timeout)
 	for errors.Is(err, errOwes) { // at most for the grace time: whoever asks once can wait
 		frame, _, err = l.exchange(ctx, &c, request, u.timeout)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	answer, err := c.framer.open(function, request, frame)
 	if err != nil {
@@ -73,7 +79,7 @@ func (u *Unit) on(ctx context.Context, l *link, function byte, data ...byte) ([]
 			err = denied{IllegalFunction}
 		}
 	}
-	return append([]byte(nil), answer...), err
+	return append([]byte(nil), answer...), c.took, err
 }
 
 // fits reports an answer of the wrong length.

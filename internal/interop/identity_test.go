@@ -12,7 +12,7 @@ import (
 	"github.com/fieldtap/fieldtap/drivers/modbus"
 )
 
-// Every server tells what it is, over every transport: by function 43/14, and
+// Every server is there, and tells what it is, over every transport: by function 43/14, and
 // libmodbus, which does not know it, by function 17. On a serial line libmodbus
 // does not even refuse it, so that the grace time has to pass before it is asked.
 // The bus dials by itself here.
@@ -36,6 +36,10 @@ func TestServersAreIdentified(t *testing.T) {
 			bus, err := modbus.NewBus(cfg)
 			require.NoError(t, err)
 
+			probe, err := bus.Unit(unit, time.Second).Probe(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, "holding 0: 12 67", probe.Said)
+			assert.Positive(t, probe.RoundTrip)
 			id, err := bus.Unit(unit, time.Second).Identify(ctx)
 			require.NoError(t, err)
 			if peer.name == libmodbus.name {
