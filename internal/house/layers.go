@@ -25,6 +25,7 @@ var layers = []layer{
 	{room: "aggregate/...", ours: []string{"acquire", "units", "internal/..."}, not: effects},
 
 	{room: "drivers/modbus/...", ours: vocabulary, clients: []string{"github.com/goburrow/modbus", "github.com/goburrow/serial"}},
+	{room: "drivers/opcua/...", ours: vocabulary, clients: []string{"github.com/gopcua/opcua"}},
 	{room: "drivers/*/...", ours: vocabulary},
 
 	// The first program a reader runs brings its own plant, which is not for
