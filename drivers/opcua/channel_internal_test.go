@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,34 @@ func TestChannelWithGopcua(t *testing.T) {
 						m.release()
 						require.NoError(t, c.renew())
 					}
+
+					endpoints, err := discover(ctx, c, 5*time.Second)
+					require.NoError(t, err)
+					i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.policy == policy && e.mode == mode })
+					require.GreaterOrEqual(t, i, 0)
+					s, err := createSession(ctx, c, sessionConfig{
+						name: "test", application: "urn:client", timeout: time.Minute, request: 5 * time.Second, identity: anonymous{},
+						endpoint: endpoints[i], maxMessage: cfg.maxMessage,
+					})
+					require.NoError(t, err)
+					require.NoError(t, s.activate(ctx))
+					m, r, err := s.request(ctx, &ua.ReadRequest{NodesToRead: []*ua.ReadValueID{
+						{NodeID: ua.NewNumericNodeID(0, 2258), AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}}, // Server_ServerStatus_CurrentTime
+						{NodeID: ua.NewNumericNodeID(0, 999_999), AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
+					}}, "Read", uabin.ReadResponseID)
+					require.NoError(t, err)
+					results := r.Read().Results
+					require.NoError(t, r.End())
+					require.Equal(t, 2, results.Len)
+					each := results.Reader()
+					now := each.DataValue()
+					assert.Equal(t, uabin.TypeDateTime, now.Value.Type)
+					ns, ok := uabin.Time(now.Value.Bits).Unix()
+					assert.True(t, ok)
+					assert.WithinDuration(t, time.Now(), time.Unix(0, ns), time.Minute)
+					assert.Equal(t, uint16(StatusBadNodeIDUnknown>>16), each.DataValue().Status.Code())
+					m.release()
+					s.close(ctx, true)
 				})
 			}
 		}

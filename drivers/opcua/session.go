@@ -1,0 +1,257 @@
+package opcua
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+	"github.com/gopcua/opcua/uapolicy"
+
+	"github.com/fieldtap/fieldtap/internal/uabin"
+)
+
+// sessionNonce is the length of the nonces of a session (OPC 10000-4, section
+// 5.6.2.2: at least 32 bytes).
+const sessionNonce = 32
+
+// sessionConfig is what one session needs to know.
+type sessionConfig struct {
+	name        string
+	application string        // our application URI, which our certificate says too
+	timeout     time.Duration // of the session without any request
+	request     time.Duration // of one request
+	identity    identity
+	endpoint    endpoint // that the channel was opened to
+	maxMessage  int
+}
+
+// session is a session on a secure channel (OPC 10000-4, section 5.6). It outlives
+// the channel: activated on another, it goes on, with its subscriptions.
+type session struct {
+	cfg     sessionConfig
+	channel *channel
+	id      *ua.NodeID
+	token   *ua.NodeID // secret: stands for the session in each request
+	timeout time.Duration
+	nonce   []byte // the server's latest, for the next signature
+}
+
+// createSession creates a session on a channel and checks that the server which
+// answers holds the key that the channel was opened with. Nothing secret is sent.
+func createSession(ctx context.Context, c *channel, cfg sessionConfig) (*session, error) {
+	nonce := make([]byte, sessionNonce)
+	rand.Read(nonce)
+	m, r, err := c.request(ctx, &ua.CreateSessionRequest{
+		ClientDescription: &ua.ApplicationDescription{
+			ApplicationURI: cfg.application, ApplicationName: ua.NewLocalizedText(cfg.name), ApplicationType: ua.ApplicationTypeClient,
+		},
+		EndpointURL: c.cfg.url, SessionName: cfg.name, ClientNonce: nonce, ClientCertificate: c.cfg.key.chain(),
+		RequestedSessionTimeout: float64(cfg.timeout / time.Millisecond), MaxResponseMessageSize: uint32(cfg.maxMessage),
+	}, nil, "CreateSession", uabin.CreateSessionResponseID, cfg.request)
+	if err != nil {
+		return nil, err
+	}
+	defer m.release()
+	made := r.Session()
+	if err := r.End(); err != nil {
+		return nil, &ProtocolError{Reason: "CreateSession: " + err.Error()}
+	}
+	if c.cfg.mode != ua.MessageSecurityModeNone {
+		if !bytes.Equal(leaf(made.Certificate), leaf(c.cfg.server)) {
+			return nil, &SecurityError{Reason: "session of a server with another certificate"}
+		}
+		if len(made.Nonce) < sessionNonce {
+			return nil, &SecurityError{Reason: fmt.Sprintf("server's nonce of %d bytes, want at least %d", len(made.Nonce), sessionNonce)}
+		}
+		signed := append(c.cfg.key.chain(), nonce...)
+		if err := c.asymmetric.algorithm.VerifySignature(signed, made.Signature.Bytes); err != nil {
+			// Some stacks sign the certificate without its issuers.
+			signed = append(bytes.Clone(c.cfg.key.certificate), nonce...)
+			if err := c.asymmetric.algorithm.VerifySignature(signed, made.Signature.Bytes); err != nil {
+				return nil, &SecurityError{Reason: "the server's signature of the session is not right"}
+			}
+		}
+	}
+	s := &session{cfg: cfg, channel: c, nonce: bytes.Clone(made.Nonce)}
+	if s.id, err = nodeID(made.ID); err != nil {
+		return nil, err
+	}
+	if s.token, err = nodeID(made.Token); err != nil {
+		return nil, err
+	}
+	const least, most = float64(time.Second / time.Millisecond), float64(24 * time.Hour / time.Millisecond)
+	s.timeout = time.Duration(min(max(made.Timeout, least), most)) * time.Millisecond
+	return s, nil
+}
+
+// nodeID returns an identifier as requests carry it.
+func nodeID(id uabin.NodeID) (*ua.NodeID, error) {
+	n, err := ua.ParseNodeID(string(id.AppendText(nil)))
+	if err != nil {
+		return nil, &ProtocolError{Reason: fmt.Sprintf("node id %.100q", id.AppendText(nil))}
+	}
+	return n, nil
+}
+
+// activate proves who we are and makes the session usable on its channel. After a
+// move to another channel it is called again.
+func (s *session) activate(ctx context.Context) error {
+	c := s.channel
+	request := &ua.ActivateSessionRequest{ClientSignature: &ua.SignatureData{}, UserTokenSignature: &ua.SignatureData{}}
+	if c.cfg.mode != ua.MessageSecurityModeNone {
+		signature, err := c.asymmetric.algorithm.Signature(append(bytes.Clone(leaf(c.cfg.server)), s.nonce...))
+		if err != nil {
+			return errSeal
+		}
+		request.ClientSignature = &ua.SignatureData{Algorithm: c.asymmetric.algorithm.SignatureURI(), Signature: signature}
+	}
+	if err := s.cfg.identity.prove(request, s.cfg.endpoint, c, s.nonce); err != nil {
+		return err
+	}
+	m, r, err := c.request(ctx, request, s.token, "ActivateSession", uabin.ActivateResponseID, s.cfg.request)
+	if err != nil {
+		return err
+	}
+	defer m.release()
+	activated := r.Activated()
+	if err := r.End(); err != nil {
+		return &ProtocolError{Reason: "ActivateSession: " + err.Error()}
+	}
+	if c.cfg.mode != ua.MessageSecurityModeNone && len(activated.Nonce) < sessionNonce {
+		return &SecurityError{Reason: fmt.Sprintf("server's nonce of %d bytes, want at least %d", len(activated.Nonce), sessionNonce)}
+	}
+	s.nonce = bytes.Clone(activated.Nonce)
+	return nil
+}
+
+// request sends a request of the session and waits for its response.
+func (s *session) request(ctx context.Context, request ua.Request, service string, want uint32) (*message, uabin.Reader, error) {
+	return s.channel.request(ctx, request, s.token, service, want, s.cfg.request)
+}
+
+// close ends the session on the server, as far as the channel lets it, with its
+// subscriptions if they are not to be transferred.
+func (s *session) close(ctx context.Context, subscriptions bool) {
+	m, _, err := s.request(ctx, &ua.CloseSessionRequest{DeleteSubscriptions: subscriptions}, "CloseSession", uabin.CloseSessionResponseID)
+	if err == nil {
+		m.release()
+	}
+}
+
+// identity is who we are to the server.
+type identity interface {
+	// kind is that of the token.
+	kind() ua.UserTokenType
+	// prove puts the token into a request. It fails rather than send a secret that is
+	// not encrypted.
+	prove(request *ua.ActivateSessionRequest, e endpoint, c *channel, nonce []byte) error
+}
+
+// endpoint is what we know of the endpoint that was chosen.
+type endpoint struct {
+	url         string
+	policy      string // URI
+	mode        ua.MessageSecurityMode
+	certificate []byte // DER; judged, wherever something depends on it
+	tokens      []tokenPolicy
+	level       byte
+	application string // URI of the server
+}
+
+// tokenPolicy is a UserTokenPolicy.
+type tokenPolicy struct {
+	id     string
+	kind   ua.UserTokenType
+	issued string // URI of the kind of issued token
+	policy string // URI that secures it; empty: that of the endpoint
+}
+
+// token returns the first policy for a kind of token.
+func (e endpoint) token(kind ua.UserTokenType) (tokenPolicy, bool) {
+	for _, p := range e.tokens {
+		if p.kind == kind {
+			return p, true
+		}
+	}
+	return tokenPolicy{}, false
+}
+
+// anonymous is nobody.
+type anonymous struct{}
+
+func (anonymous) kind() ua.UserTokenType { return ua.UserTokenTypeAnonymous }
+
+func (anonymous) prove(request *ua.ActivateSessionRequest, e endpoint, _ *channel, _ []byte) error {
+	p, ok := e.token(ua.UserTokenTypeAnonymous)
+	if !ok {
+		return &SecurityError{Reason: "the endpoint lets nobody in who has no name"}
+	}
+	request.UserIdentityToken = ua.NewExtensionObject(&ua.AnonymousIdentityToken{PolicyID: p.id})
+	return nil
+}
+
+// conceal encrypts a secret for the server (OPC 10000-4, section 7.40.2.2). Where the
+// policy is None the channel must encrypt.
+func conceal(secret []byte, p tokenPolicy, e endpoint, c *channel, nonce []byte) (ciphertext []byte, algorithm string, err error) {
+	policy := p.policy
+	if policy == "" {
+		policy = e.policy
+	}
+	if policy == ua.SecurityPolicyURINone {
+		if c.cfg.mode != ua.MessageSecurityModeSignAndEncrypt {
+			return nil, "", &SecurityError{Reason: "the endpoint asks for a secret in clear"}
+		}
+		return secret, "", nil
+	}
+	public, err := uapolicy.PublicKey(leaf(e.certificate))
+	if err != nil {
+		return nil, "", &SecurityError{Reason: "no certificate of the server to encrypt a secret with"}
+	}
+	a, err := uapolicy.Asymmetric(policy, c.cfg.key.private, public)
+	if err != nil {
+		return nil, "", &SecurityError{Reason: fmt.Sprintf("policy %.80q of the token: %v", policy, err)}
+	}
+	n := len(secret) + len(nonce)
+	plain := append([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, secret...)
+	plain = append(plain, nonce...)
+	if ciphertext, err = a.Encrypt(plain); err != nil {
+		return nil, "", &SecurityError{Reason: "a secret could not be encrypted"}
+	}
+	return ciphertext, a.EncryptionURI(), nil
+}
+
+// discover asks a server on a channel of its own for its endpoints. What it says is
+// hearsay until the channel to one of them is open.
+func discover(ctx context.Context, c *channel, timeout time.Duration) ([]endpoint, error) {
+	m, r, err := c.request(ctx, &ua.GetEndpointsRequest{EndpointURL: c.cfg.url}, nil, "GetEndpoints", uabin.EndpointsResponseID, timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer m.release()
+	list := r.Endpoints()
+	if err := r.End(); err != nil {
+		return nil, &ProtocolError{Reason: "GetEndpoints: " + err.Error()}
+	}
+	endpoints := make([]endpoint, 0, list.Len)
+	each := list.Reader()
+	for range list.Len {
+		endpoints = append(endpoints, endpointOf(each.Endpoint()))
+	}
+	return endpoints, nil
+}
+
+func endpointOf(d uabin.Endpoint) endpoint {
+	e := endpoint{
+		url: string(d.URL), policy: string(d.Policy), mode: ua.MessageSecurityMode(d.Mode), certificate: bytes.Clone(d.Certificate),
+		level: d.Level, application: string(d.Server.URI),
+	}
+	tokens := d.Tokens.Reader()
+	for range d.Tokens.Len {
+		p := tokens.TokenPolicy()
+		e.tokens = append(e.tokens, tokenPolicy{id: string(p.ID), kind: ua.UserTokenType(p.Kind), issued: string(p.Token), policy: string(p.Security)})
+	}
+	return e
+}
