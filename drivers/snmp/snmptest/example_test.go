@@ -2,6 +2,7 @@ package snmptest_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/gosnmp/gosnmp"
 
@@ -29,8 +30,7 @@ func Example() {
 	}
 	defer agent.Close()
 
-	client := *gosnmp.Default
-	client.Target = "127.0.0.1"
+	client := &gosnmp.GoSNMP{Target: "127.0.0.1", Community: "public", Version: gosnmp.Version2c, Timeout: 5 * time.Second, MaxOids: 60}
 	if _, err := fmt.Sscanf(agent.Address(), "127.0.0.1:%d", &client.Port); err != nil {
 		fmt.Println(err)
 		return

@@ -69,8 +69,8 @@ func TestFaultsOfBindings(t *testing.T) {
 		{"extra", snmptest.Extra(snmptest.Binding{OID: "1.3.9", Value: snmptest.Null()}), get, []string{"0 at 0", a, b, `1.3.9 05 ""`}},
 		{"when asked", snmptest.When(snmptest.Asking("1.3.1"), snmptest.Empty()), get, []string{"0 at 0"}},
 		{"when not asked", snmptest.When(snmptest.Asking("1.3"), snmptest.Empty()), request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0), []string{"0 at 0"}},
-		{"when of type", snmptest.When(snmptest.OfType(snmptest.GetRequest), snmptest.Missing(0)), get, []string{"0 at 0", b}},
-		{"when not of type", snmptest.When(snmptest.OfType(snmptest.GetBulkRequest), snmptest.Missing(0)), get, []string{"0 at 0", a, b}},
+		{"when of type", snmptest.When(snmptest.OfType(snmptest.ReadRequest), snmptest.Missing(0)), get, []string{"0 at 0", b}},
+		{"when not of type", snmptest.When(snmptest.OfType(snmptest.BulkRequest), snmptest.Missing(0)), get, []string{"0 at 0", a, b}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			assert.Equal(t, tt.want, ask(t, pipe(t, small(t, snmptest.Config{Fault: tt.fault})), tt.request))
@@ -90,7 +90,7 @@ func TestFaultsOfHeader(t *testing.T) {
 	assert.NotEqualValues(t, 4711, parse(snmptest.WrongRequestID()).PDU.RequestID)
 	assert.NotEqual(t, "public", string(parse(snmptest.WrongCommunity()).Community))
 	assert.Equal(t, snmpwire.V1, parse(snmptest.WrongVersion()).Version)
-	assert.Equal(t, snmpwire.ReadRequest, parse(snmptest.WithType(snmptest.GetRequest)).PDU.Type)
+	assert.Equal(t, snmpwire.ReadRequest, parse(snmptest.WithType(snmptest.ReadRequest)).PDU.Type)
 	assert.EqualValues(t, 4711, parse(snmptest.LongLength()).PDU.RequestID)
 	assert.EqualValues(t, 4711, parse(snmptest.OffBoots(3)).PDU.RequestID, "a fault of another version")
 }

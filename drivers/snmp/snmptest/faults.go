@@ -95,13 +95,13 @@ func StatusAt(oid string, status int32) Fault {
 	return func(x *Exchange) {
 		asked := x.Request.PDU
 		at := slices.IndexFunc(asked.Bindings, func(b Binding) bool {
-			return asked.Type == GetRequest && within(b.OID, oid)
+			return asked.Type == ReadRequest && within(b.OID, oid)
 		})
 		if at < 0 {
 			at = slices.IndexFunc(x.Reply.PDU.Bindings, func(b Binding) bool {
 				return b.Value.tag != snmpwire.EndOfMibView && within(b.OID, oid)
 			})
-			if fixed := int(max(asked.Status, 0)); asked.Type == GetBulkRequest && at >= fixed && len(asked.Bindings) > fixed {
+			if fixed := int(max(asked.Status, 0)); asked.Type == BulkRequest && at >= fixed && len(asked.Bindings) > fixed {
 				at = fixed + (at-fixed)%(len(asked.Bindings)-fixed)
 			}
 		}
@@ -115,7 +115,7 @@ func StatusAt(oid string, status int32) Fault {
 func TooBigAbove(n int) Fault {
 	return func(x *Exchange) {
 		switch {
-		case x.Request.PDU.Type == GetBulkRequest:
+		case x.Request.PDU.Type == BulkRequest:
 			x.Reply.PDU.Bindings = x.Reply.PDU.Bindings[:min(n, len(x.Reply.PDU.Bindings))]
 		case len(x.Request.PDU.Bindings) > n:
 			WithStatus(TooBig, 0)(x)
@@ -155,7 +155,7 @@ func Stuck() Fault {
 // Backwards reverses the order of the bindings of a GETBULK, so that its names fall. With fewer than two it changes nothing.
 func Backwards() Fault {
 	return func(x *Exchange) {
-		if x.Request.PDU.Type == GetBulkRequest {
+		if x.Request.PDU.Type == BulkRequest {
 			slices.Reverse(x.Reply.PDU.Bindings)
 		}
 	}
@@ -170,7 +170,7 @@ func Endless(column string, v Value) Fault {
 			return
 		}
 		rows := 1
-		if asked.Type == GetBulkRequest {
+		if asked.Type == BulkRequest {
 			rows = min(max(int(asked.Index), 0), 1000/len(asked.Bindings)+1)
 		}
 		x.Reply.PDU.Status, x.Reply.PDU.Index, x.Reply.PDU.Bindings = 0, 0, nil
@@ -308,7 +308,7 @@ func Extra(bindings ...Binding) Fault {
 }
 
 func walking(x *Exchange) bool {
-	return x.Request.PDU.Type == GetNextRequest || x.Request.PDU.Type == GetBulkRequest
+	return x.Request.PDU.Type == NextRequest || x.Request.PDU.Type == BulkRequest
 }
 
 // Faults of the encoding.

@@ -17,15 +17,15 @@ type PDUType byte
 
 // The PDUs of RFC 1157 and RFC 3416, section 3.
 const (
-	GetRequest     PDUType = 0xA0
-	GetNextRequest PDUType = 0xA1
-	Response       PDUType = 0xA2
-	SetRequest     PDUType = 0xA3
-	TrapV1         PDUType = 0xA4
-	GetBulkRequest PDUType = 0xA5
-	InformRequest  PDUType = 0xA6
-	TrapV2         PDUType = 0xA7
-	Report         PDUType = 0xA8
+	ReadRequest   PDUType = 0xA0 // GetRequest
+	NextRequest   PDUType = 0xA1 // GetNextRequest
+	Response      PDUType = 0xA2
+	SetRequest    PDUType = 0xA3
+	TrapV1        PDUType = 0xA4
+	BulkRequest   PDUType = 0xA5 // GetBulkRequest
+	InformRequest PDUType = 0xA6
+	TrapV2        PDUType = 0xA7
+	Report        PDUType = 0xA8
 )
 
 // Binding is one variable binding. An identifier that is malformed is sent as 0.0.
