@@ -220,7 +220,7 @@ func takeSamples(gauges []gauge, routes []uint32, samples []acquire.Sample) int 
 func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
 	if len(b.gauges) == 0 {
 		c := &b.counters[slot]
-		if c.push(s.Time, s.Value, s.Quality) {
+		if c.pushOther(s.Time, s.Value, s.Quality) {
 			return dst
 		}
 		d := b.at(slot, dst)

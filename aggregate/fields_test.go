@@ -94,6 +94,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	doubting := running
 	doubting.limit = disarmed
 	require.Equal(t, []string{
+		".usual.soon", ".usual.span", ".usual.step", ".usual.ceiling", ".usual.tick", ".usual.reach", // learnt anew
 		".value", // rest makes base of it
 		".rate",  // configuration
 		".whole.ceiling", ".whole.widest", ".whole.grain", ".real.ceiling", ".real.widest", ".real.grain", ".tick",

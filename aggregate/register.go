@@ -115,10 +115,11 @@ func (g Registers) validate() error {
 type counter struct {
 	limit   acquire.Instant // readings before it and within maxGap of last are common; disarmed = none is
 	count   uint64          // the reading at last; out of range while value is
-	value   float64         // the reading at last; NaN while count is
-	rate    float64         // counts that surely can flow within a nanosecond
+	usual   usual           // what the short way takes
 	moved   acquire.Instant // time of the last believed reading before the register moved
 	samples uint64          // taken by push
+	value   float64         // the reading at last; NaN while count is
+	rate    float64         // counts that surely can flow within a nanosecond
 	whole   bounds[uint64]
 	real    bounds[float64] // narrower, by more than rounding adds; ceiling 0 = not to be used
 	tick    float64         // no two values that differ by this are the same energy
@@ -147,6 +148,20 @@ type counter struct {
 	slack      int128 // grain
 	modulus    int128 // 0 = none
 	maxPower   uint64 // µW, 0 = not known
+}
+
+// usual says which steps are sure after a time that is usual for the register, so
+// that most readings need no look at their rate.
+type usual struct {
+	soon uint64 // ns, at least 1; it bears out steps as follows
+	span uint64 // ns; up to so much later than soon is within maxGap
+	step uint64 // counts
+
+	// The same for values, as the bits of a float64, which are in the order of the
+	// values where these are not negative.
+	ceiling uint64 // values below this can be; 0 = none is usual
+	tick    uint64 // steps from here on
+	reach   uint64 // and up to so much above tick
 }
 
 // bounds says which readings surely follow from the one before.
@@ -202,7 +217,43 @@ func newCounter(c channel, conv conversion, g Registers) (counter, error) {
 	if n.tick = 2 / perCount; perCount > 1<<50 {
 		n.real = bounds[float64]{below * float64(n.whole.ceiling), below * float64(n.whole.widest), below * float64(n.whole.grain)}
 	}
+	if c.maxGap > 0 {
+		n.expect(usually)
+	}
 	return n, nil
+}
+
+// usually is how far readings are taken to be apart before there are any, in ns.
+const usually = 1e9
+
+// expect makes readings dt apart, and somewhat closer, the usual ones.
+func (c *counter) expect(dt uint64) {
+	u := usual{soon: min(max(dt-dt/8, 1), uint64(c.maxGap))}
+	u.span = uint64(c.maxGap) - u.soon
+	const below = 1 - 1e-9
+	flow := below * (float64(u.soon) * c.rate)
+	if u.step = c.whole.widest; flow < float64(c.whole.widest-c.whole.grain) {
+		u.step = c.whole.grain + uint64(flow)
+	}
+	if !c.canStep(u.step, u.soon) {
+		u.step = 0
+	}
+	if real := min(c.real.widest, c.real.grain+flow); real >= c.tick && c.canStepReal(real, u.soon) {
+		u.ceiling, u.tick = math.Float64bits(c.real.ceiling), math.Float64bits(c.tick)
+		u.reach = math.Float64bits(real) - u.tick
+	}
+	c.usual = u
+}
+
+// canStep reports whether a step can be within dt. If it can, so can all smaller
+// ones, and in a longer time.
+func (c *counter) canStep(step, dt uint64) bool {
+	return step <= c.whole.widest && float64(int64(step-c.whole.grain)) <= float64(int64(dt))*c.rate
+}
+
+// canStepReal is canStep for values.
+func (c *counter) canStepReal(step float64, dt uint64) bool {
+	return step >= 0 && step <= c.real.widest && step-c.real.grain <= float64(int64(dt))*c.rate
 }
 
 // rest books the readings that push has taken.
@@ -268,43 +319,79 @@ func whole(v acquire.Value) (uint64, bool) {
 // plainReading are the bits of a quality that decide whether a reading is common.
 const plainReading = acquire.Quality(3) | acquire.Quality(acquire.TimeBackwards|acquire.Discontinuity)<<8
 
-// push takes the common case, a good reading that surely follows from the one
+// push takes the usual case, a good reading that surely follows from the one
 // before, of like kind, within maxGap and the present block. It reports false, with
 // nothing done, for all others.
 func (c *counter) push(t acquire.Instant, v acquire.Value, q acquire.Quality) bool {
+	if t >= c.limit || uint64(t-c.last)-c.usual.soon > c.usual.span || q&plainReading != acquire.Good {
+		return false
+	}
+	if n, ok := v.Uint64(); ok {
+		return c.pushWhole(t, n)
+	}
+	f, ok := v.Float64()
+	if !ok {
+		n, ok := whole(v)
+		return ok && c.pushWhole(t, n)
+	}
+	step := math.Float64bits(f - c.value)
+	if math.Float64bits(f) >= c.usual.ceiling {
+		return false
+	}
+	if step-c.usual.tick <= c.usual.reach {
+		c.moved = c.last
+	} else if step != 0 {
+		return false
+	}
+	c.last, c.value = t, f
+	c.samples++
+	return true
+}
+
+// pushWhole is push for counts.
+func (c *counter) pushWhole(t acquire.Instant, n uint64) bool {
+	if n < c.count || n >= c.whole.ceiling || n-c.count > c.usual.step {
+		return false
+	}
+	if n != c.count {
+		c.moved = c.last
+	}
+	c.last, c.count = t, n
+	c.samples++
+	return true
+}
+
+// pushOther is push for readings that are common but not usual, after which those
+// like it are.
+func (c *counter) pushOther(t acquire.Instant, v acquire.Value, q acquire.Quality) bool {
 	dt := uint64(t - c.last)
 	if t >= c.limit || dt-1 >= uint64(c.maxGap) || q&plainReading != acquire.Good {
 		return false
 	}
+	moved := c.last
 	if f, ok := v.Float64(); ok {
 		step := f - c.value
-		if !(step >= 0 && step <= c.real.widest && f < c.real.ceiling) || step-c.real.grain > float64(int64(dt))*c.rate {
+		if !c.canStepReal(step, dt) || f >= c.real.ceiling || step != 0 && step < c.tick {
 			return false
 		}
-		if step != 0 {
-			if step < c.tick {
-				return false
-			}
-			c.moved = c.last
+		if step == 0 {
+			moved = c.moved
+		} else {
+			c.expect(dt)
 		}
-		c.last, c.value = t, f
-		c.samples++
-		return true
-	}
-	n, ok := v.Uint64()
-	if !ok {
-		if n, ok = whole(v); !ok {
+		c.value = f
+	} else {
+		n, ok := whole(v)
+		if step := n - c.count; !ok || n < c.count || n >= c.whole.ceiling || !c.canStep(step, dt) {
 			return false
+		} else if step == 0 {
+			moved = c.moved
+		} else if step > c.usual.step || dt < c.usual.soon {
+			c.expect(dt)
 		}
+		c.count = n
 	}
-	step := n - c.count
-	if n < c.count || n >= c.whole.ceiling || step > c.whole.widest || float64(int64(step-c.whole.grain)) > float64(int64(dt))*c.rate {
-		return false
-	}
-	if step != 0 {
-		c.moved = c.last
-	}
-	c.last, c.count = t, n
+	c.last, c.moved = t, moved
 	c.samples++
 	return true
 }

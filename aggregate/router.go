@@ -450,7 +450,7 @@ func (r *Router) take(at ref, s *acquire.Sample) {
 		}
 	case at < 0:
 		c := &r.counters[-at-1]
-		if c.push(s.Time, s.Value, s.Quality) {
+		if c.pushOther(s.Time, s.Value, s.Quality) {
 			return
 		}
 		if m := &r.meters[c.meter]; r.admit(m, s.Time) {

@@ -286,6 +286,7 @@ func (c *counter) swap(l ledger, t acquire.Instant, p *swapped) {
 	}
 	n := p.counter
 	n.channel, n.samples, n.refusedIn, n.left = c.channel, c.samples, c.refusedIn, c.left
+	n.expect(usually)
 	if n.parts != c.parts {
 		n.left = 0
 	}
