@@ -97,7 +97,7 @@ func newRatio(num, den uint64) Converter {
 		return Converter{plan: divide, high: float64(den), last: den}
 	}
 	c := Converter{plan: byRatio, last: den}
-	c.high, c.low = split(wide{num}, wide{den})
+	c.high, c.low = split64(num, den)
 	return c
 }
 
@@ -114,7 +114,7 @@ func newAffine(from, to Unit) Converter {
 		plan: plan(math.Float64bits(float64(scaled/den)*unit) | packed(from, to)),
 		last: math.Float64bits(rest + doubt),
 	}
-	c.high, c.low = split(wide{uint64(num)}, wide{uint64(den)})
+	c.high, c.low = split64(uint64(num), uint64(den))
 	return c
 }
 
@@ -133,11 +133,17 @@ func affineTerms(from, to Unit) (num, den, shift int64) {
 	return num / g, den / g, shift / g
 }
 
+// A ratio q·2^exp has its first 53 bits in q less cut.
+const cut = 1<<11 - 1
+
+// shortfall makes the second part of a ratio 2^-50 to 2^-49 less than it is, whatever
+// the roundings that made it.
+const shortfall = 1 - 0x1.8p-50
+
 // split returns num/den as the sum of high, its first 53 bits, and low, what is
 // left less 2^-50 to 2^-49 of it.
 func split(num, den wide) (high, low float64) {
 	q, exp, isExact := quotient(num, den)
-	const cut = 1<<11 - 1
 	low = float64(q & cut)
 	if !isExact {
 		if exp < 0 {
@@ -148,8 +154,22 @@ func split(num, den wide) (high, low float64) {
 		next, nextExp, _ := quotient(num.minus(den.times(q)), den)
 		low += math.Ldexp(float64(next), nextExp)
 	}
-	low *= 1 - 0x1.8p-50
-	return math.Ldexp(float64(q&^cut), exp), math.Ldexp(low, exp)
+	return math.Ldexp(float64(q&^cut), exp), math.Ldexp(low*shortfall, exp)
+}
+
+// split64 is split of numbers below maxTerm.
+func split64(num, den uint64) (high, low float64) {
+	n, d := bits.LeadingZeros64(num), bits.LeadingZeros64(den)
+	num, den = num<<n, den<<d
+	exp := d - n - 64
+	var below uint64
+	if num >= den {
+		num, below, exp = num>>1, num<<63, exp+1
+	}
+	q, rest := bits.Div64(num, below, den)
+	low = float64(q&cut) + float64(rest)/float64(den)
+	unit := math.Float64frombits(uint64(exp+1023) << 52)
+	return float64(q&^cut) * unit, low * shortfall * unit
 }
 
 // lowestTerms returns the ratio of two units in lowest terms, and whether uint64
@@ -203,17 +223,24 @@ func ratioOf(from, to Unit) (num, den wide) {
 // ratio of the units is a whole number or one over a whole number, and a few of
 // them otherwise.
 func (c Converter) Convert(x float64) float64 {
+	if c.plan >= byRatio {
+		return thenRest(Converter.convertRest, c, x)
+	}
 	switch c.plan {
-	case identity:
-		return x
 	case multiply:
 		return x * c.high
 	case divide:
 		return x / c.high
-	case byRatio:
-		return thenRatio(Converter.convertRatio, c, x)
 	}
-	return thenAffine(Converter.convertAffine, c, x)
+	return x
+}
+
+// convertRest is Convert by more than one operation.
+func (c Converter) convertRest(x float64) float64 {
+	if c.plan == byRatio {
+		return thenOne(Converter.convertRatio, c, x)
+	}
+	return thenOne(Converter.convertAffine, c, x)
 }
 
 // fused says that the processor multiplies and adds with one rounding, as those of
@@ -255,14 +282,15 @@ func (c Converter) convertRatio(x float64) (y float64) {
 // where that is smaller than p, and where it is larger, h - zero, which is no
 // larger than h, is a float64.
 //
-// Then l lacks its roundings: 2^-84 of the first product, 2^-72 each of the second,
-// of the sum, of the difference in sum, and of the rest of the zero, and what low is
-// short of, which is below 2^-80. Together that is less than doubt, which the rest of
-// the zero has added to it: the exact result lies between h+l and h+(l-2·doubt).
+// Then l lacks its roundings: 2^-84 of each product, 2^-72 each of the sum with the
+// rest of the zero, of l itself, of the difference in sum, and of the rest of the
+// zero, and what low is short of, which is below 2^-80. Together that is less than
+// doubt, which the rest of the zero has added to it: the exact result lies between
+// h+l and h+(l-2·doubt).
 func (c Converter) convertAffine(x float64) float64 {
 	zero := math.Float64frombits(uint64(c.plan &^ unitsMask))
 	h := float64(x*c.high) + zero
-	return thenSum(Converter.sum, c, x, h, math.FMA(x, c.high, zero-h)+math.FMA(x, c.low, math.Float64frombits(c.last)))
+	return thenSum(Converter.sum, c, x, h, math.FMA(x, c.high, zero-h)+(x*c.low+math.Float64frombits(c.last)))
 }
 
 // sum returns h+l where it rounds as the other end of the interval.
@@ -276,14 +304,15 @@ func (c Converter) sum(x, h, l float64) float64 {
 
 // These four call convert. The compiler takes the call of a parameter for a cheap
 // one when it decides what is small enough to be inlined; so all of Convert is,
-// down to convertExact. A call in the middle would take as long as the rest. There
-// is one for each place because none is inlined into itself.
+// down to convertExact. A call before that would take as long as the rest, and keep
+// what the caller's loop works with in memory. There is one for each depth because
+// none is inlined into itself.
 
-func thenRatio(convert func(Converter, float64) float64, c Converter, x float64) float64 {
+func thenRest(convert func(Converter, float64) float64, c Converter, x float64) float64 {
 	return convert(c, x)
 }
 
-func thenAffine(convert func(Converter, float64) float64, c Converter, x float64) float64 {
+func thenOne(convert func(Converter, float64) float64, c Converter, x float64) float64 {
 	return convert(c, x)
 }
 
@@ -301,12 +330,21 @@ func thenExact(convert func(Converter, float64) float64, c Converter, x float64)
 func (c Converter) ConvertAll(dst, src []float64) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]
-	if c.plan == identity {
+	switch c.plan {
+	case identity:
 		copy(dst, src)
-		return n
-	}
-	for i, x := range src {
-		dst[i] = c.Convert(x)
+	case multiply:
+		for i, x := range src {
+			dst[i] = x * c.high
+		}
+	case divide:
+		for i, x := range src {
+			dst[i] = x / c.high
+		}
+	default:
+		for i, x := range src {
+			dst[i] = c.convertRest(x)
+		}
 	}
 	return n
 }

@@ -160,6 +160,79 @@ func TestConvertTiesGoToEven(t *testing.T) {
 	assert.Greater(t, n, 1000)
 }
 
+// near returns the float64 next to the one that converts to a point where rounding
+// changes: half a unit in the last place above mantissa·2^exp, mantissa of 53 bits.
+func near(size map[units.Unit]*big.Rat, from, to units.Unit, mantissa uint64, exp int) float64 {
+	image := new(big.Float).SetPrec(54).SetUint64(mantissa<<1 | 1)
+	exact, _ := image.SetMantExp(image, exp-1).Rat(nil)
+	x, _ := exactly(size, to, from, exact).Float64()
+	return x
+}
+
+// prepared are pairs of every way to convert.
+var prepared = [][2]units.Unit{
+	{units.Kilowatt, units.Watt}, {units.Watt, units.Kilowatt}, {units.Megajoule, units.KilowattHour}, {units.KilowattHour, units.Megajoule},
+	{units.Kilobyte, units.Kibibyte}, {units.Psi, units.InchOfMercury}, {units.MechanicalHorsepower, units.Terawatt},
+	{units.Electronvolt, units.TerawattHour}, {units.Degree, units.Radian}, {units.Radian, units.Degree},
+	{units.DegreeFahrenheit, units.DegreeCelsius}, {units.DegreeCelsius, units.DegreeFahrenheit}, {units.Kelvin, units.DegreeFahrenheit},
+	{units.DegreeFahrenheit, units.Kelvin}, {units.DegreeCelsius, units.Kelvin}, {units.DegreeRankine, units.DegreeCelsius},
+}
+
+// Values next to those that end between two float64 are the ones that a margin too
+// small gets wrong.
+func TestConvertNearWhereRoundingChanges(t *testing.T) {
+	size := sizes(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, c := range prepared {
+		convert := between(t, c[0], c[1])
+		for range 400 {
+			x := near(size, c[0], c[1], 1<<52|r.Uint64()>>12, r.IntN(80)-80)
+			for _, x := range []float64{math.Nextafter(x, math.Inf(-1)), x, math.Nextafter(x, math.Inf(1)), -x} {
+				assertSame(t, twin(size, c[0], c[1], x), convert.Convert(x), "%v %v to %v", x, c[0], c[1])
+			}
+		}
+	}
+}
+
+// Where the short way ends: at small results of a ratio and large temperatures, and
+// beside the ends of float64.
+func TestConvertAtItsBorders(t *testing.T) {
+	size := sizes(t)
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, c := range prepared {
+		convert := between(t, c[0], c[1])
+		num, _ := exactly(size, c[0], c[1], big.NewRat(1, 1)).Float64()
+		for _, border := range []float64{0x1p-1074, 0x1p-1022, 0x1p-969, 0x1p-501, 0x1p-500, 0x1p-19, 1, 0x1p19, 0x1p20, 0x1p33, 0x1p52, math.MaxFloat64} {
+			for range 40 {
+				x := border * (0.5 + r.Float64())
+				for _, x := range []float64{border, x, -x, x / num, -x / num} {
+					assertSame(t, twin(size, c[0], c[1], x), convert.Convert(x), "%v %v to %v", x, c[0], c[1])
+				}
+			}
+		}
+		// Of these, what the ratio has beyond 53 bits is lost, and decides.
+		for exp := -1074; exp < -940; exp++ {
+			for _, odd := range []float64{1, 3, 5, 7, 9} {
+				x := math.Ldexp(odd, exp)
+				assertSame(t, twin(size, c[0], c[1], x), convert.Convert(x), "%v %v to %v", x, c[0], c[1])
+			}
+		}
+	}
+	// The freezing and the boiling point and absolute zero, and a unit in the last place
+	// beside them, where sums cancel.
+	for _, c := range prepared {
+		if zeros(c[0]).Cmp(zeros(c[1])) == 0 {
+			continue
+		}
+		convert := between(t, c[0], c[1])
+		for _, x := range []float64{0, 32, 212, 100, 273.15, 255.37222222222223, 459.67, 491.67, -40, -17.77777777777778, -273.15, -459.67} {
+			for _, x := range []float64{math.Nextafter(x, -1e3), x, math.Nextafter(x, 1e3)} {
+				assertSame(t, twin(size, c[0], c[1], x), convert.Convert(x), "%v %v to %v", x, c[0], c[1])
+			}
+		}
+	}
+}
+
 func TestConvertAllIsConvert(t *testing.T) {
 	xs := values(100)
 	for name, c := range converters(t) {
@@ -397,6 +470,25 @@ func FuzzConvert(f *testing.F) {
 		// exact image of y.
 		back := c.Inverse().Convert(y)
 		assertSame(t, twin(size, to, from, y), back, "%v %v to %v", y, to, from)
+	})
+}
+
+// FuzzConvertNearWhereRoundingChanges is FuzzConvert for values that end next to
+// half a unit in the last place, to which random ones seldom come.
+func FuzzConvertNearWhereRoundingChanges(f *testing.F) {
+	size := sizes(f)
+	for i := range prepared {
+		f.Add(uint8(i), uint64(0), int16(-44), int8(0))
+		f.Add(uint8(i), uint64(1<<52-1), int16(-600), int8(1))
+	}
+	f.Fuzz(func(t *testing.T, pair uint8, mantissa uint64, exp int16, steps int8) {
+		c := prepared[int(pair)%len(prepared)]
+		x := near(size, c[0], c[1], mantissa>>12|1<<52, int(exp)%1100)
+		if math.IsInf(x, 0) {
+			return
+		}
+		x = math.Float64frombits(math.Float64bits(x) + uint64(steps))
+		assertSame(t, twin(size, c[0], c[1], x), between(t, c[0], c[1]).Convert(x), "%v %v to %v", x, c[0], c[1])
 	})
 }
 

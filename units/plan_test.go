@@ -15,8 +15,7 @@ func rat(x float64) *big.Rat { return new(big.Rat).SetFloat64(x) }
 // states, and be exact where it says nothing is left.
 func TestSplitEnclosesEveryRatio(t *testing.T) {
 	lowest, highest := new(big.Rat).Sub(big.NewRat(1, 1), rat(0x1p-49)), new(big.Rat).Sub(big.NewRat(1, 1), rat(0x1p-50))
-	within := func(num, den wide, what ...any) {
-		high, low := split(num, den)
+	within := func(num, den wide, high, low float64, what ...any) {
 		require.Positive(t, high, what...)
 		left := new(big.Rat).Sub(new(big.Rat).SetFrac(num.big(), den.big()), rat(high))
 		if low == 0 {
@@ -33,14 +32,20 @@ func TestSplitEnclosesEveryRatio(t *testing.T) {
 		for to := None + 1; to < unitEnd; to++ {
 			if from.Kind() == to.Kind() {
 				num, den := ratioOf(from, to)
-				within(num, den, "%v to %v", from, to)
+				high, low := split(num, den)
+				within(num, den, high, low, "%v to %v", from, to)
 			}
 		}
 	}
 	for _, n := range wides(200, 145) {
 		for _, d := range wides(50, 145) {
 			if n != (wide{}) && d != (wide{}) {
-				within(n, d, "%v/%v", n, d)
+				high, low := split(n, d)
+				within(n, d, high, low, "%v/%v", n, d)
+			}
+			if n, d := n[0]%maxTerm, d[0]>>14; n != 0 && d != 0 {
+				high, low := split64(n, d)
+				within(wide{n}, wide{d}, high, low, "%v/%v", n, d)
 			}
 		}
 	}
