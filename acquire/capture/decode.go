@@ -505,21 +505,30 @@ func (d *decoder) readTimes(samples []acquire.Sample) error {
 		if at >= end {
 			return errBlock
 		}
-		z, n := varint(buf[at:])
-		if n == 0 {
-			return errBlock
-		}
-		at += n
-		if z == 0 {
-			if at >= end {
+		x := le.Uint64(buf[at:])
+		stop := ^x & stops
+		if stop == 0 { // nine bytes or ten
+			z, n := binary.Uvarint(buf[at:end])
+			if n <= 0 {
 				return errBlock
 			}
-			if zeros, n = varint(buf[at:]); n == 0 {
+			at += n
+			t += acquire.Instant(unzigzag(z))
+			samples[i].Time = t
+			continue
+		}
+		x, n := terminated(x, stop)
+		at += n
+		if x == 0 {
+			if n = 0; at < end {
+				zeros, n = binary.Uvarint(buf[at:end])
+			}
+			if n <= 0 {
 				return errBlock
 			}
 			at += n
 		}
-		t += acquire.Instant(unzigzag(z))
+		t += acquire.Instant(unzigzag(gather(x)))
 		samples[i].Time = t
 	}
 	if at > end {

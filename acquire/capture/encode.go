@@ -14,8 +14,8 @@ const (
 	maxSamples = 1 << 20
 	maxBatches = 1 << 14
 	maxEvents  = 1 << 10
-	maxText    = 16 << 20 // bytes of text
-	maxSets    = 1 << 24  // points in all sets of points, which is one set of all points
+	maxText    = 1 << 20 // bytes of text, beyond what one batch holds
+	maxSets    = 1 << 24 // points in all sets of points, which is one set of all points
 )
 
 // blockMark opens the payload of a block and names the version of its layout.
@@ -186,8 +186,15 @@ func (e *encoder) addTimes(samples []acquire.Sample) {
 			pos += putZeros(col[pos:], zeros)
 			zeros = 0
 		}
-		pos += putVarint(col[pos:], zigzag(int64(t)-int64(last)))
+		z := zigzag(int64(t) - int64(last))
 		last = t
+		if z >= 1<<56 {
+			pos += binary.PutUvarint(col[pos:], z)
+			continue
+		}
+		n := digits(z)
+		le.PutUint64(col[pos:], spread(z)|continued(n))
+		pos += n
 	}
 	e.times, e.time, e.zeros = col[:pos], last, zeros
 }

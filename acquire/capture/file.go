@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -30,10 +29,10 @@ type file struct {
 
 	described []bool // by id
 	others    map[acquire.PointID]bool
-	points    []entry // described, in order
 	fresh     []entry // to be described with the block being written
-	tableEnd  int64   // where the latest full description ends
-	tableSize int64
+	tables    []byte  // the records that describe points, to be repeated
+	lengths   []int64 // of each
+	tableEnd  int64   // where the latest repetition ends
 
 	buf, raw []byte
 }
@@ -55,10 +54,11 @@ func (f *file) writeBlock(e *encoder, arrival acquire.Instant) error {
 	f.describe(e)
 	repeat := f.repeatDue()
 	if repeat {
-		b = f.appendTable(b, f.points)
+		b = f.repeat(b)
 	}
-	b = f.appendTable(b, f.fresh)
-	chunk := place{offset: f.offset + int64(len(b)), time: uint64(arrival)}
+	b, fresh := f.appendFresh(b)
+	start := len(b)
+	chunk := place{offset: f.offset + int64(start), time: uint64(arrival)}
 	b, chunk.raw, err = f.appendChunk(b, e, chunk)
 	if err != nil {
 		f.metadata = f.metadata[:metadata]
@@ -73,7 +73,11 @@ func (f *file) writeBlock(e *encoder, arrival acquire.Instant) error {
 		return err
 	}
 	f.chunks = append(f.chunks, chunk)
-	f.commit()
+	for _, m := range f.metadata[fresh:] {
+		start := m.offset - chunk.offset + int64(start)
+		f.tables = append(f.tables, b[start:start+m.length]...)
+		f.lengths = append(f.lengths, m.length)
+	}
 	if repeat {
 		f.tableEnd = f.offset
 	}
@@ -165,9 +169,7 @@ func (f *file) describePoint(id acquire.PointID) {
 	f.fresh = append(f.fresh, entry{id, p})
 }
 
-// commit takes the fresh points as described; rollback does not.
-func (f *file) commit() { f.points = append(f.points, f.fresh...) }
-
+// rollback takes the fresh points as not described.
 func (f *file) rollback() {
 	for _, e := range f.fresh {
 		f.described[e.id] = false
@@ -177,19 +179,31 @@ func (f *file) rollback() {
 // repeatDue tells whether the points are to be described again, which must not
 // take more than an eighth of the file.
 func (f *file) repeatDue() bool {
-	return len(f.points) > 0 && f.offset-f.tableEnd > max(repeatPoints, 8*f.tableSize)
+	return len(f.tables) > 0 && f.offset-f.tableEnd > max(repeatPoints, 8*int64(len(f.tables)))
 }
 
-// appendTable appends descriptions of points and notes where they lie.
-func (f *file) appendTable(b []byte, points []entry) []byte {
-	before := len(b)
-	for part := range slices.Chunk(points, maxPointsRecord) {
-		start := len(b)
-		b = appendPoints(b, part)
-		f.metadata = append(f.metadata, place{offset: f.offset + int64(start), length: int64(len(b) - start)})
+// repeat appends all descriptions once more and notes where they lie.
+func (f *file) repeat(b []byte) []byte {
+	at := f.offset + int64(len(b))
+	for _, n := range f.lengths {
+		f.metadata = append(f.metadata, place{offset: at, length: n})
+		at += n
 	}
-	f.tableSize = max(f.tableSize, int64(len(b)-before))
-	return b
+	return append(b, f.tables...)
+}
+
+// appendFresh appends the descriptions of the fresh points. It returns the number
+// of the first place of metadata that is theirs.
+func (f *file) appendFresh(b []byte) ([]byte, int) {
+	first := len(f.metadata)
+	for rest := f.fresh; len(rest) > 0; {
+		n := min(len(rest), maxPointsRecord)
+		start := len(b)
+		b = appendPoints(b, rest[:n])
+		f.metadata = append(f.metadata, place{offset: f.offset + int64(start), length: int64(len(b) - start)})
+		rest = rest[n:]
+	}
+	return b, first
 }
 
 // write appends b to the file. After an error the file ends where it did before,
@@ -228,9 +242,7 @@ func (f *file) finish() error {
 	}
 	f.fresh = f.fresh[:0]
 	b := f.begin(f.buf[:0])
-	if f.tableEnd > 0 || len(f.chunks) > 0 {
-		b = f.appendTable(b, f.points)
-	}
+	b = f.repeat(b)
 	b = appendDataEnd(b, crc32.Update(f.crc, crc32.IEEETable, b))
 	b = appendSummary(b, f.offset+int64(len(b)), f.chunks, f.metadata, f.compression())
 	f.buf = b

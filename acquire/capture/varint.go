@@ -14,36 +14,30 @@ func unzigzag(z uint64) int64 { return int64(z>>1) ^ -int64(z&1) }
 // stops are the bits that end a number in base 128 where they are clear.
 const stops = 0x8080808080808080
 
-// putVarint writes z in base 128, low digits first, and returns the bytes used.
-// It writes eight bytes at least, so that b has room for ten.
-func putVarint(b []byte, z uint64) int {
-	if z >= 1<<56 {
-		return binary.PutUvarint(b, z)
-	}
-	n := (bits.Len64(z|1) + 6) * 37 >> 8 // divided by 7, rounded up
+// spread puts the low 56 bits of z, seven at a time, into bytes; gather undoes
+// it.
+func spread(z uint64) uint64 {
 	z = z&0x000000000fffffff | z&0x00fffffff0000000<<4
 	z = z&0x00003fff00003fff | z&0x0fffc0000fffc000<<2
-	z = z&0x007f007f007f007f | z&0x3f803f803f803f80<<1
-	z |= stops & (1<<(uint(n-1)*8&63) - 1)
-	le.PutUint64(b, z)
-	return n
+	return z&0x007f007f007f007f | z&0x3f803f803f803f80<<1
 }
 
-// varint reads what putVarint wrote and returns the bytes used, 0 if there is no
-// number within ten bytes. It reads eight bytes at least.
-func varint(b []byte) (uint64, int) {
-	x := le.Uint64(b)
-	stop := ^x & stops
-	if stop == 0 {
-		z, n := binary.Uvarint(b[:min(len(b), binary.MaxVarintLen64)])
-		return z, max(n, 0)
-	}
-	n := bits.TrailingZeros64(stop)>>3 + 1
-	x &= stop ^ (stop - 1)
+func gather(x uint64) uint64 {
 	x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
 	x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
-	x = x&0x000000000fffffff | x&0x0fffffff00000000>>4
-	return x, n
+	return x&0x000000000fffffff | x&0x0fffffff00000000>>4
+}
+
+// digits returns how many digits z below 1<<56 has in base 128.
+func digits(z uint64) int { return (bits.Len64(z|1) + 6) * 37 >> 8 } // divided by 7, rounded up
+
+// continued are the bits that say of the first n-1 digits that more follow.
+func continued(n int) uint64 { return stops & (1<<(uint(n-1)*8&63) - 1) }
+
+// terminated returns the bytes of x up to the one that ends a number, and their
+// count; stop is ^x & stops, and not 0.
+func terminated(x, stop uint64) (uint64, int) {
+	return x & (stop ^ (stop - 1)), bits.TrailingZeros64(stop)>>3 + 1
 }
 
 // runs writes a sequence of whole numbers as runs of equal steps: the step,

@@ -212,16 +212,12 @@ func (w *Writer) write(b *acquire.Batch) error {
 	}
 	h := header{b.Received, b.Watermark}
 	samples, lost := b.Samples, b.Lost
-	for {
-		n := w.enc.fits(b, samples)
-		if n == len(samples) {
-			break
-		}
+	for len(samples) > maxSamples {
 		// A piece promises nothing: what follows is as old as it.
 		w.begin()
 		w.first = w.arrival
-		w.enc.addBatch(b, header{received: h.received}, nil, lost, samples[:n])
-		lost, samples = 0, samples[n:]
+		w.enc.addBatch(b, header{received: h.received}, nil, lost, samples[:maxSamples])
+		lost, samples = 0, samples[maxSamples:]
 		w.stats.Batches++
 		flush()
 	}
@@ -244,22 +240,7 @@ func (w *Writer) leaves(b *acquire.Batch) bool {
 	}
 	return e.samples+len(b.Samples) > w.cfg.MaxSamples ||
 		w.arrival < w.first || w.arrival-w.first >= acquire.Instant(w.cfg.MaxDelay) ||
-		e.batches >= maxBatches || e.inSets+len(b.Points) > maxSets || len(e.textBytes) > 0 && e.fits(b, b.Samples) < len(b.Samples)
-}
-
-// fits returns how many of the samples, the rest of b, one block takes.
-func (e *encoder) fits(b *acquire.Batch, samples []acquire.Sample) int {
-	n := min(len(samples), maxSamples)
-	size := len(e.textBytes)
-	for i := range samples[:n] {
-		if v := samples[i].Value; v.Kind() == acquire.KindText {
-			text, _ := b.Text(v)
-			if size += len(text); size > maxText {
-				return i
-			}
-		}
-	}
-	return n
+		e.batches >= maxBatches || e.inSets+len(b.Points) > maxSets || len(e.textBytes) >= maxText
 }
 
 // begin notes when a block begins, if one does.
@@ -443,7 +424,7 @@ func (w *Writer) Close() error {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
-		if err == nil && w.out == nil {
+		if err == nil && w.out == nil && w.full == nil {
 			err = w.turn()
 		}
 		if end := w.finish(); end != nil {
