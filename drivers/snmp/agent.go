@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
 )
 
 // Defaults of AgentConfig.
@@ -59,6 +62,10 @@ type AgentConfig struct {
 	Retries int
 	// MaxMessage is the longest answer that is taken, in bytes. Default: 65,507.
 	MaxMessage int
+
+	// MaxObjects is how many objects one Walk of an Agent goes through before it ends
+	// with ErrEndless. Default: 100,000.
+	MaxObjects int
 
 	// Now is the clock for stamps. Default: time.Now.
 	Now func() time.Time
@@ -137,6 +144,9 @@ func (c AgentConfig) checked() (*sessionConfig, []error) {
 	if c.MaxMessage < minMaxMessage || c.MaxMessage > most {
 		fault("MaxMessage of %d is not within %d to %d", c.MaxMessage, minMaxMessage, most)
 	}
+	if c.MaxObjects < 0 {
+		fault("MaxObjects of %d is negative", c.MaxObjects)
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -185,4 +195,215 @@ func hostPort(address string) (string, error) {
 		faults = append(faults, fmt.Errorf("port of address %q is not within 1 to 65535", address))
 	}
 	return net.JoinHostPort(host, port), errors.Join(faults...)
+}
+
+// Agent is a client for single questions to one agent: what Source does not poll. It
+// connects with the first question, and again when the connection is lost. Nothing
+// that it sends changes anything. It is safe for concurrent use; questions take turns.
+type Agent struct {
+	cfg        *sessionConfig
+	maxObjects int
+	turn       chan struct{} // holds one token
+
+	session *session // of who has the turn; nil: none yet
+
+	mu       sync.Mutex
+	closed   bool
+	counters Counters
+	most     int // bytes of an answer, as far as is known
+}
+
+// NewAgent returns the Agent that cfg describes. The error names every fault of cfg.
+// Nothing is sent.
+func NewAgent(cfg AgentConfig) (*Agent, error) {
+	checked, faults := cfg.checked()
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("snmp: %w", err)
+	}
+	return newAgent(checked, cmp.Or(cfg.MaxObjects, DefaultMaxObjects)), nil
+}
+
+func newAgent(cfg *sessionConfig, maxObjects int) *Agent {
+	a := &Agent{cfg: cfg, maxObjects: maxObjects, turn: make(chan struct{}, 1), most: min(maxBudget, cfg.maxMessage)}
+	a.turn <- struct{}{}
+	return a
+}
+
+// Counters returns what has happened on the wire so far.
+func (a *Agent) Counters() Counters {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counters
+}
+
+// Close closes the connection, after the question under way. Further ones fail with
+// net.ErrClosed. It may be called more than once.
+func (a *Agent) Close() error {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	<-a.turn
+	defer func() { a.turn <- struct{}{} }()
+	return a.hangUp()
+}
+
+func (a *Agent) hangUp() error {
+	if a.session == nil {
+		return nil
+	}
+	s := a.session
+	a.session = nil
+	return s.close()
+}
+
+// exchange asks one question when it is the caller's turn, and copies the bindings of
+// the answer to memory of the caller.
+func (a *Agent) exchange(ctx context.Context, p *snmpwire.PDU, memory *[]byte) (response, error) {
+	select {
+	case <-a.turn:
+	case <-ctx.Done():
+		return response{}, ctx.Err()
+	}
+	defer func() { a.turn <- struct{}{} }()
+	if a.isClosed() {
+		return response{}, net.ErrClosed
+	}
+	if a.session == nil {
+		s, err := openSession(ctx, a.cfg)
+		if err != nil {
+			return response{}, err
+		}
+		a.session = s
+	}
+	answer, err := a.session.roundTrip(ctx, p)
+	*memory = append((*memory)[:0], answer.PDU.Bindings...)
+	answer.PDU.Bindings = *memory
+	a.collect()
+	if a.session.failure() != nil {
+		_ = a.hangUp() // it was of no more use
+	}
+	return answer, err
+}
+
+func (a *Agent) isClosed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
+}
+
+// collect adds the counters of the session.
+func (a *Agent) collect() {
+	taken := a.session.counts.take()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counters.add(&taken)
+}
+
+// bears returns how many bytes an answer may have.
+func (a *Agent) bears() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most
+}
+
+// learn takes note of how many bytes an answer may have, after a longer one did not
+// come or was too big for the agent.
+func (a *Agent) learn(most int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.most = min(a.most, max(most, minMaxMessage))
+}
+
+// The limits of one request of Get.
+const (
+	maxQuery   = 60   // objects
+	queryBytes = 1200 // of their names and about what else there is in a packet
+)
+
+// Get asks for objects by their full names, those of scalars with the last ".0", and
+// returns them in the order of oids; Variable.Err says which of them the agent
+// refuses or does not have. The variables belong to the caller.
+func (a *Agent) Get(ctx context.Context, oids ...OID) ([]Variable, error) {
+	variables := make([]Variable, len(oids))
+	var faults []error
+	for i, o := range oids {
+		if variables[i].name = o.encode(); variables[i].name == nil {
+			faults = append(faults, fmt.Errorf("snmp: %.80q is no object identifier in numbers", string(o)))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	var memory []byte
+	for rest := variables; len(rest) > 0; {
+		n, size := 0, 0
+		for n < min(len(rest), maxQuery) && (n == 0 || size+len(rest[n].name)+6 <= queryBytes) {
+			size += len(rest[n].name) + 6
+			n++
+		}
+		if err := a.get(ctx, rest[:n], &memory); err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	return variables, nil
+}
+
+// get asks for the variables in one request, and in more if the agent refuses some.
+func (a *Agent) get(ctx context.Context, variables []Variable, memory *[]byte) error {
+	asked := make([]*Variable, len(variables))
+	for i := range variables {
+		asked[i] = &variables[i]
+	}
+	return a.ask(ctx, asked, memory)
+}
+
+func (a *Agent) ask(ctx context.Context, asked []*Variable, memory *[]byte) error {
+	for len(asked) > 0 {
+		p := snmpwire.PDU{Type: snmpwire.ReadRequest}
+		for _, v := range asked {
+			p.Bindings = snmpwire.AppendQuery(p.Bindings, v.name)
+		}
+		answer, err := a.exchange(ctx, &p, memory)
+		if err != nil {
+			return err
+		}
+		status, at := ErrorStatus(answer.PDU.ErrorStatus), int(answer.PDU.ErrorIndex)
+		switch {
+		case status == NoError:
+			return fill(asked, *memory)
+		case len(asked) == 1:
+			asked[0].refusal = status
+			return nil
+		case status != TooBig && at >= 1 && at <= len(asked):
+			asked[at-1].refusal = status
+			asked = slices.Delete(asked, at-1, at)
+		default:
+			half := len(asked) / 2
+			if err := a.ask(ctx, slices.Clone(asked[:half]), memory); err != nil {
+				return err
+			}
+			asked = asked[half:]
+		}
+	}
+	return nil
+}
+
+// fill gives the variables the values of an answer.
+func fill(asked []*Variable, bindings []byte) error {
+	for _, v := range asked {
+		b, rest, err := snmpwire.NextBinding(bindings)
+		if err != nil {
+			return &MessageError{Err: err}
+		}
+		if string(b.Name) != string(v.name) {
+			return broken("%s in place of %s", oidOf(b.Name), oidOf(v.name))
+		}
+		v.Syntax, v.value = Syntax(b.Tag), slices.Clone(b.Value)
+		bindings = rest
+	}
+	if len(bindings) > 0 {
+		return broken("more objects than were asked for")
+	}
+	return nil
 }

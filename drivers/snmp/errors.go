@@ -102,15 +102,53 @@ func (e ErrorStatus) Quality() acquire.Quality {
 
 // ObjectError is the refusal of one object.
 type ObjectError struct {
-	OID    OID         // what was asked for; of a walk: what the agent was asked to go on from
+	OID    OID         // what was asked for; in a walk, the one before: agents do not say which fails
+	Next   OID         // in a walk: the next object that was read, "" if there is none below the root
 	Status ErrorStatus // what the agent said
 }
 
 // Error formats e as "1.3.6.1.2.1.1.1.0: genErr (5)".
-func (e *ObjectError) Error() string { return string(e.OID) + ": " + e.Status.String() }
+func (e *ObjectError) Error() string {
+	if e.Next != "" {
+		return string(e.OID) + " to " + string(e.Next) + ": " + e.Status.String()
+	}
+	return string(e.OID) + ": " + e.Status.String()
+}
 
 // Unwrap returns the status.
 func (e *ObjectError) Unwrap() error { return e.Status }
+
+// Exception is what an agent gives in place of a value (RFC 3416, section 3). Its
+// number is the native code of the sample, and it is an error.
+type Exception uint8
+
+// The exceptions.
+const (
+	NoSuchObject   Exception = 0x80 // the agent knows no such object
+	NoSuchInstance Exception = 0x81 // the object has no such row
+	EndOfMibView   Exception = 0x82 // nothing comes behind
+)
+
+// String returns the standard's name, such as "noSuchObject".
+func (e Exception) String() string {
+	switch e {
+	case NoSuchObject:
+		return "noSuchObject"
+	case NoSuchInstance:
+		return "noSuchInstance"
+	case EndOfMibView:
+		return "endOfMibView"
+	}
+	return "exception " + strconv.Itoa(int(e))
+}
+
+// Error returns what String does.
+func (e Exception) Error() string { return e.String() }
+
+// Quality returns the quality of the sample.
+func (e Exception) Quality() acquire.Quality {
+	return acquire.Bad.Because(acquire.NotFound).WithNative(uint16(e))
+}
 
 // MessageError is an answer that breaks the protocol, or that does not fit the
 // request it answers.

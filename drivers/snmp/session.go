@@ -122,6 +122,18 @@ type Counters struct {
 	Untimely    uint64 // messages dropped that are authentic and outside the time window
 }
 
+// add adds the counts of d.
+func (c *Counters) add(d *Counters) {
+	c.Requests += d.Requests
+	c.Repeats += d.Repeats
+	c.Timeouts += d.Timeouts
+	c.Late += d.Late
+	c.Malformed += d.Malformed
+	c.Reports += d.Reports
+	c.Unauthentic += d.Unauthentic
+	c.Untimely += d.Untimely
+}
+
 // take returns c and sets it to zero.
 func (c *Counters) take() Counters {
 	taken := *c
