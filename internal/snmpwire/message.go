@@ -29,17 +29,17 @@ const (
 // PDU is a protocol data unit decoded in place.
 type PDU struct {
 	Type        PDUType
-	RequestID   int32
+	RequestID   int32  // repeated by the answer
 	ErrorStatus int32  // of a BulkRequest: non-repeaters
 	ErrorIndex  int32  // of a BulkRequest: max-repetitions
 	Bindings    []byte // encoded variable bindings: see NextBinding
 
 	// Of a TrapV1 alone, in place of the request id and the errors.
-	Enterprise   []byte // encoded object identifier, checked
-	AgentAddress [4]byte
-	GenericTrap  int32
-	SpecificTrap int32
-	Timestamp    uint32 // of sysUpTime, in hundredths of a second
+	Enterprise   []byte  // encoded object identifier, checked
+	AgentAddress [4]byte // IPv4; zeros where the agent has none
+	GenericTrap  int32   // RFC 1157, section 4.1.6; 6 is a trap of the enterprise
+	SpecificTrap int32   // its number there
+	Timestamp    uint32  // of sysUpTime, in hundredths of a second
 }
 
 // Message is a message of version 1 or 2 decoded in place.
@@ -179,12 +179,12 @@ type Binding struct {
 
 // NextBinding takes the first variable binding off an encoded list.
 func NextBinding(list []byte) (b Binding, rest []byte, err error) {
-	// Nearly every binding has three lengths of one octet. What does not fit in here
-	// is for the careful reader, which also finds the fault.
-	if len(list) >= 6 && Tag(list[0]) == Sequence && Tag(list[2]) == ObjectID && list[1]|list[3] < 0x80 {
+	// Nearly every binding has three lengths of one octet. Where the first is one, the
+	// others are too, or would reach beyond it. What does not fit in here is for the
+	// careful reader, which also finds the fault.
+	if len(list) >= 6 && Tag(list[0]) == Sequence && list[1] < 0x80 && Tag(list[2]) == ObjectID {
 		end, value := 2+int(list[1]), 4+int(list[3])
-		if value+2 <= end && end <= len(list) && list[value+1] < 0x80 && value+2+int(list[value+1]) == end &&
-			CheckOID(list[4:value]) == nil {
+		if value+2 <= end && end <= len(list) && value+2+int(list[value+1]) == end && CheckOID(list[4:value]) == nil {
 			return Binding{list[4:value:value], Tag(list[value]), list[value+2 : end : end]}, list[end:], nil
 		}
 	}

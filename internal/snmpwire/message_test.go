@@ -164,6 +164,17 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// TestTruncatedBindings wants no walk beyond the end of a list that has more behind it.
+func TestTruncatedBindings(t *testing.T) {
+	list := bindings(t, 3)
+	for i := range list {
+		checkBindings(t, list[:i])
+	}
+	// A long length that looks like a short one and a name.
+	list = append([]byte("\x30\x81\x06\x06\x02\x2b\x06\x05\x00\x30\x04\x77"), make([]byte, 119)...)
+	checkBindings(t, list)
+}
+
 // damage changes some octets, and inserts or removes some.
 func damage(random *rand.Rand, good []byte) []byte {
 	b := bytes.Clone(good)
@@ -205,6 +216,7 @@ func TestFaults(t *testing.T) {
 		{head + "\xa9\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00\x30\x00", snmpwire.ErrSupport, "snmpwire: PDU: not supported"},
 		{head + "\xa2\x0b\x02\x01\x01\x02\x01\x00\x04\x01\x00\x30\x00", snmpwire.ErrTag, "snmpwire: PDU header: unexpected tag"},
 		{head + "\xa4\x0b\x02\x01\x01\x02\x01\x00\x04\x01\x00\x30\x00", snmpwire.ErrTag, "snmpwire: trap header: unexpected tag"},
+		{"\x30\x24" + head[2:] + "\xa4\x17\x06\x01\x2b\x40\x05\xc0\x00\x02\x01\x00\x02\x01\x06\x02\x01\x00\x43\x01\x00\x30\x02\x30\x00", snmpwire.ErrRange, "snmpwire: trap header: number out of range"},
 		{head + "\xa2\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00\x31\x00", snmpwire.ErrTag, "snmpwire: variable bindings: unexpected tag"},
 	} {
 		var m snmpwire.Message
@@ -240,5 +252,31 @@ func TestSize(t *testing.T) {
 		size, err := snmpwire.Size([]byte(v.b))
 		assert.ErrorIs(t, err, v.err, "%x", v.b)
 		assert.Equal(t, v.size, size, "%x", v.b)
+	}
+}
+
+// TestLimitsOfV3 holds the limits of fields: the last that passes, the first that not.
+func TestLimitsOfV3(t *testing.T) {
+	for place, set := range map[string]func(m *snmpwire.MessageV3, over int){
+		"header": func(m *snmpwire.MessageV3, over int) { m.MaxSize = snmpwire.MinMaxSize - int32(over) },
+		"engine": func(m *snmpwire.MessageV3, over int) { m.EngineID = make([]byte, snmpwire.MaxEngineID+over) },
+		"user":   func(m *snmpwire.MessageV3, over int) { m.User = make([]byte, snmpwire.MaxUser+over) },
+		"context": func(m *snmpwire.MessageV3, over int) {
+			m.Scoped.ContextEngineID = make([]byte, snmpwire.MaxEngineID+over)
+		},
+	} {
+		for over := range 2 {
+			m := answer(t, 0, 1)
+			set(m, over)
+			b, err := m.Append(nil, nil)
+			require.NoError(t, err)
+			var got snmpwire.MessageV3
+			if err = got.Parse(b); over == 0 {
+				require.NoError(t, err, place)
+				continue
+			}
+			require.ErrorIs(t, err, snmpwire.ErrRange, place)
+			require.EqualError(t, err, "snmpwire: "+place+": number out of range")
+		}
 	}
 }

@@ -130,4 +130,15 @@ func TestOIDs(t *testing.T) {
 		checkOID(t, make([]byte, n))
 	}
 	checkOID(t, nil)
+	// One octet with its top bit, at each place of each length.
+	for n := range 40 {
+		b := make([]byte, n)
+		for i := range b {
+			for _, c := range []byte{0x80, 0x81} {
+				b[i] = c
+				checkOID(t, b)
+			}
+			b[i] = 0
+		}
+	}
 }

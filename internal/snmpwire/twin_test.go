@@ -88,12 +88,12 @@ func slowOID(b []byte) (arcs []*big.Int, ok bool) {
 			c := b[0]
 			b = b[1:]
 			v.Lsh(v, 7).Or(v, big.NewInt(int64(c&0x7f)))
+			if v.BitLen() > 32 {
+				return nil, false
+			}
 			if c < 0x80 {
 				break
 			}
-		}
-		if v.BitLen() > 32 {
-			return nil, false
 		}
 		arcs = append(arcs, v)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rand"
@@ -24,6 +25,10 @@ var (
 	ErrDecrypt  = errors.New("snmpwire: not decrypted to a scoped PDU")
 	ErrPassword = errors.New("snmpwire: password shorter than 8 octets")
 	ErrKey      = errors.New("snmpwire: key of a wrong length")
+
+	// ErrForbidden is for MD5, SHA-1 and DES in a process that runs in the FIPS 140
+	// only mode of Go, where the standard library would panic instead.
+	ErrForbidden = errors.New("snmpwire: protocol not allowed in FIPS 140-only mode")
 )
 
 // Auth is an authentication protocol. The zero value is none.
@@ -63,6 +68,17 @@ func (a Auth) String() string {
 		return fmt.Sprintf("Auth(%d)", uint8(a))
 	}
 	return auths[a].name
+}
+
+// check returns an error unless keys can be made for a.
+func (a Auth) check() error {
+	switch {
+	case a == NoAuth || !a.Valid():
+		return ErrLevel
+	case a <= SHA1 && fips140.Enforced():
+		return ErrForbidden
+	}
+	return nil
 }
 
 // KeySize returns how many octets a key has; 0 for NoAuth.
@@ -149,8 +165,8 @@ func MasterKey(a Auth, password []byte) ([]byte, error) {
 
 // stretch hashes a megabyte of repetitions.
 func stretch(a Auth, secret []byte) ([]byte, error) {
-	if a == NoAuth || !a.Valid() {
-		return nil, ErrLevel
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	const total = 1 << 20
 	h := auths[a].new()
@@ -169,8 +185,8 @@ func stretch(a Auth, secret []byte) ([]byte, error) {
 
 // Localize turns a master key into the one for an engine, Kul (RFC 3414, A.2).
 func Localize(a Auth, master, engineID []byte) ([]byte, error) {
-	if a == NoAuth || !a.Valid() {
-		return nil, ErrLevel
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	if len(master) != a.KeySize() {
 		return nil, ErrKey
@@ -252,6 +268,9 @@ func NewKeys(a Auth, authKey []byte, p Priv, privKey []byte) (*Keys, error) {
 	}
 	k := &Keys{auth: a, priv: p}
 	if a != NoAuth {
+		if err := a.check(); err != nil {
+			return nil, err
+		}
 		k.mac = hmac.New(auths[a].new, authKey)
 	}
 	var err error
@@ -265,7 +284,7 @@ func NewKeys(a Auth, authKey []byte, p Priv, privKey []byte) (*Keys, error) {
 		k.block, err = aes.NewCipher(privKey)
 	}
 	if err != nil {
-		return nil, err
+		return nil, ErrForbidden // the length is right
 	}
 	var seed [saltSize]byte
 	if _, err := rand.Read(seed[:]); err != nil {

@@ -5,9 +5,13 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
+	"crypto/fips140"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -107,6 +111,36 @@ func TestKeysAreRefused(t *testing.T) {
 				require.Error(t, err)
 			}
 		}
+	}
+}
+
+// TestForbidden runs itself once more in FIPS 140-only mode, where some protocols must
+// be refused and must not end the process.
+func TestForbidden(t *testing.T) {
+	if !fips140.Enforced() {
+		again := exec.Command(os.Args[0], "-test.run=^TestForbidden$")
+		again.Env = append(os.Environ(), "GODEBUG=fips140=only")
+		out, err := again.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return
+	}
+	for a := snmpwire.MD5; a.Valid(); a++ {
+		_, err := snmpwire.MasterKey(a, []byte(authPassword))
+		_, localizing := snmpwire.Localize(a, make([]byte, a.KeySize()), engineID)
+		_, plain := snmpwire.NewKeys(a, make([]byte, a.KeySize()), snmpwire.NoPriv, nil)
+		if a <= snmpwire.SHA1 {
+			require.ErrorIs(t, err, snmpwire.ErrForbidden)
+			require.ErrorIs(t, localizing, snmpwire.ErrForbidden)
+			require.ErrorIs(t, plain, snmpwire.ErrForbidden)
+			continue
+		}
+		require.NoError(t, errors.Join(err, localizing, plain))
+		_, err = snmpwire.NewKeys(a, make([]byte, a.KeySize()), snmpwire.DES, make([]byte, 16))
+		require.ErrorIs(t, err, snmpwire.ErrForbidden)
+		k := keys(t, a, snmpwire.AES256, engineID)
+		b, err := answer(t, k.Level(), 2).Append(nil, k)
+		require.NoError(t, err)
+		require.NoError(t, open(b, nil, k))
 	}
 }
 
@@ -278,8 +312,10 @@ func TestAppendWithoutKeys(t *testing.T) {
 	var got snmpwire.MessageV3
 	require.NoError(t, got.Parse(b))
 	require.Empty(t, got.AuthParams)
+	got.PrivacyParams = make([]byte, 8)
 	_, err = full.Decrypt(nil, &got)
 	require.ErrorIs(t, err, snmpwire.ErrDecrypt)
+	require.Equal(t, m.Scoped, got.Scoped, "what came in the clear was lost")
 	_, err = auth.Decrypt(nil, &got)
 	require.ErrorIs(t, err, snmpwire.ErrLevel)
 }
@@ -378,6 +414,11 @@ func TestDecryptRefuses(t *testing.T) {
 			require.ErrorIs(t, err, snmpwire.ErrDecrypt, name)
 			require.Equal(t, byte('x'), dst[0])
 			require.Zero(t, m.Scoped)
+		}
+		if p == snmpwire.DES {
+			good.Ciphertext = append(good.Ciphertext, 0) // no whole block
+			_, err := k.Decrypt(nil, &good)
+			require.ErrorIs(t, err, snmpwire.ErrDecrypt)
 		}
 	}
 }

@@ -30,7 +30,7 @@ const (
 type MessageV3 struct {
 	ID      int32 // tells answers apart: a Report may lack the request id
 	MaxSize int32 // the longest message that the sender can receive, in octets
-	Flags   Flags
+	Flags   Flags // how it is secured
 	Model   int32 // USM; another one is read as far as here
 
 	// The security parameters (RFC 3414, section 2.4).
@@ -40,16 +40,16 @@ type MessageV3 struct {
 	AuthParams    []byte // the digest; empty where there is none
 	PrivacyParams []byte // the salt; empty where there is none
 
-	Ciphertext []byte // of a Private message, in place of Scoped, until [Keys.Decrypt]
-	Scoped     ScopedPDU
+	Ciphertext []byte    // of a Private message, in place of Scoped, until [Keys.Decrypt]
+	Scoped     ScopedPDU // what it carries
 
 	digestAt int // where AuthParams begin in the message
 }
 
 // ScopedPDU is a PDU and the context it is about (RFC 3411, section 3.3.1).
 type ScopedPDU struct {
-	ContextEngineID []byte
-	ContextName     []byte
+	ContextEngineID []byte // whose objects: mostly those of the authoritative engine
+	ContextName     []byte // which of them; mostly empty
 	PDU             PDU
 }
 
