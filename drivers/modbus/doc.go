@@ -26,8 +26,10 @@
 // deadline is recognised by it, dropped and counted. RTU and ASCII have none: there a
 // unit that left a request unanswered is in doubt, and before it is asked for values
 // again it is asked for an echo of fresh data (function 8), which comes after all
-// that is older. A unit that gives no echo is left alone for LateGrace. A damaged
-// answer is followed by silence on the line, as the 3.5 characters of the
+// that is older. A unit that gives no echo is left alone for LateGrace. Up to seven
+// bytes of noise in front of an RTU answer, as converters for RS-485 make them, are
+// passed over and counted as malformed, if unit, function, length and CRC of what
+// follows fit; our own request in front of it is not. A damaged answer is followed by silence on the line, as the 3.5 characters of the
 // specification are not to be seen behind drivers and networks. All of this rests on
 // a line keeping the order of what it carries; of serial frames over UDP, a network
 // that reorders takes that away, while MBAP bears it.

@@ -169,6 +169,10 @@ func (f Framing) mismatch(request, answer []byte) error {
 	switch f {
 	case MBAP:
 		fields = []field{{"transaction id", 0, 2}, {"protocol id", 2, 4}, {"unit id", 6, 7}}
+	case RTU:
+		if !soundRTU(answer) {
+			return f.damage(answer)
+		}
 	case ASCII:
 		got, gotOK := digits(answer[1:])
 		want, _ := digits(request[1:])
@@ -206,6 +210,7 @@ func (f Framing) damage(answer []byte) error {
 var (
 	errForeign  = &textError{"answer does not match its request"}
 	errDigits   = &textError{"answer is not in hexadecimal digits"}
+	errHeard    = &textError{"our own request came back: the converter must not listen while it sends"}
 	errUnframed = &textError{"answer of an unknown function"}
 )
 
@@ -324,6 +329,67 @@ func splitRTU(buf []byte) (int, error) {
 		return 0, nil
 	}
 	return 1 + n + 2, nil
+}
+
+// maxNoise is how much noise is looked behind: a few bytes, which some converters
+// for RS-485 make of the moment at which the line changes hands. It is less than a
+// request for values, which is not to be looked behind: see link.heard.
+const maxNoise = 7
+
+// hunt looks for an RTU answer of unit to function, of expect bytes of data where
+// that is known (not negative), behind noise. It returns the length of the noise if
+// unit, function, length and CRC of what follows all fit; else 0, and whether that
+// may change with more bytes, so that what is there is not yet to be given up. What
+// begins as the answer should, and any frame whose CRC is right, is no noise.
+func hunt(buf []byte, unit, function byte, expect int) (noise int, hope bool) {
+	if _, ok := fitsRTU(buf, unit, function, expect); ok {
+		return 0, false
+	}
+	n, err := splitRTU(buf)
+	if n > 0 && soundRTU(buf[:n]) {
+		return 0, false
+	}
+	hope = len(buf) <= maxNoise
+	for at := 1; at <= maxNoise && at < len(buf); at++ {
+		n, ok := fitsRTU(buf[at:], unit, function, expect)
+		switch {
+		case !ok:
+		case n == 0 || at+n > len(buf):
+			hope = true
+		case soundRTU(buf[at : at+n]):
+			return at, false
+		}
+	}
+	return 0, hope && (n > 0 || err != nil)
+}
+
+// fitsRTU reports whether frame begins as the answer should, and its length, 0 if
+// that is not known yet.
+func fitsRTU(frame []byte, unit, function byte, expect int) (length int, ok bool) {
+	switch {
+	case len(frame) == 0 || frame[0] != unit:
+		return 0, false
+	case len(frame) == 1:
+		return 0, true
+	case frame[1] != function && frame[1] != function|exceptionBit:
+		return 0, false
+	}
+	n, err := answerLength(frame[1:])
+	switch {
+	case err != nil:
+		return 0, false
+	case n == 0:
+		return 0, true
+	case frame[1] == function && function <= readInputRegisters && expect >= 0 && n != 2+expect:
+		return 0, false
+	}
+	return 1 + n + 2, true
+}
+
+// soundRTU reports whether the CRC of a whole frame is right.
+func soundRTU(frame []byte) bool {
+	n := len(frame) - 2
+	return crc16(frame[:n]) == binary.LittleEndian.Uint16(frame[n:])
 }
 
 // splitASCII finds the frame from the last colon in front of a line feed (Serial

@@ -214,7 +214,41 @@ func TestHostileLine(t *testing.T) {
 		{"busy", body(func(b []byte) []byte { return []byte{b[0], b[1] | 0x80, 6} }), false},
 		{"noise in front", each(func(f modbus.Framing, b []byte) []byte {
 			return append([]byte{0xFF, 0x00, 0x81}, onLine(f, b)...)
+		}), true},
+		{"more noise in front than some converter makes", each(func(f modbus.Framing, b []byte) []byte {
+			if f == modbus.ASCII { // where a colon begins a frame, whatever is in front
+				return nil
+			}
+			return append(slices.Repeat([]byte{0xFF}, 8), onLine(f, b)...)
 		}), false},
+		{"noise that begins as the answer does", each(func(f modbus.Framing, b []byte) []byte {
+			wire := onLine(f, b)
+			return append(wire[:3:3], wire...)
+		}), false},
+		{"noise in front of another's answer", each(func(f modbus.Framing, b []byte) []byte {
+			foreign := other(b)
+			foreign[0]++
+			return append([]byte{0xFF, 0x00, 0x81}, onLine(f, foreign)...)
+		}), false},
+		{"noise in front of one register more", each(func(f modbus.Framing, b []byte) []byte {
+			if b[1] == 3 {
+				b[2] += 2
+				b = append(b, 0, 0)
+			}
+			return append([]byte{0xFF, 0x00, 0x81}, onLine(f, b)...)
+		}), false},
+		{"noise in front of a wrong check", each(func(f modbus.Framing, b []byte) []byte {
+			wire := onLine(f, b)
+			wire[len(wire)-3] ^= 1
+			return append([]byte{0xFF, 0x00, 0x81}, wire...)
+		}), false},
+		{"noise, and the truth later", func(h *hostileLine) func(net.Conn, int, []byte) {
+			return func(c net.Conn, _ int, b []byte) {
+				c.Write([]byte{0xFF, 0x00, 0x81})
+				time.Sleep(100 * time.Millisecond)
+				c.Write(onLine(h.framing, b))
+			}
+		}, true},
 		{"noise behind", each(func(f modbus.Framing, b []byte) []byte { return append(onLine(f, b), 0xFF, 0, 3) }), true},
 		{"text", each(func(modbus.Framing, []byte) []byte { return []byte("HTTP/1.1 400 Bad Request\r\n\r\n") }), false},
 		{"colons", each(func(modbus.Framing, []byte) []byte { return slices.Repeat([]byte{':'}, 600) }), false},
@@ -285,8 +319,10 @@ func TestHostileLine(t *testing.T) {
 								switch {
 								case packets && c.name == "one byte at a time": // no datagram is whole
 									want = false
-								case f == modbus.ASCII && c.name == "noise in front": // a colon begins a frame
+								case packets && c.name == "noise, and the truth later": // a datagram ends what it begins
 									want = true
+								case f == modbus.ASCII && c.name == "noise that begins as the answer does":
+									want = true // a colon begins a frame
 								}
 								assert.Equal(t, want, good > 0, "%d good, %+v", good, stats)
 							})

@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -489,7 +490,20 @@ func (l *link) busy(d time.Duration) {
 func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, deadline time.Time) (answer []byte, try int, err error) {
 	var spoilt error // what a datagram was no frame for
 	for foreign := 0; ; {
-		frame, early, err := l.next()
+		var (
+			frame []byte
+			early bool
+			err   error
+		)
+		switch hope := l.sift(c, request); {
+		case l.heard(l.buf[l.start:l.end], request):
+			l.consume(len(request))
+			err = errHeard
+		case !hope || l.packets:
+			if frame, early, err = l.next(); frame != nil && l.heard(frame, request) {
+				frame, err = nil, errHeard
+			}
+		}
 		switch {
 		case err != nil:
 			c.counts.malformed++
@@ -530,6 +544,32 @@ func (l *link) receive(ctx context.Context, c *caller, request []byte, soft, dea
 			return nil, 0, err
 		}
 	}
+}
+
+// heard reports whether b begins with our own request, which a converter gives back
+// that listens while it sends. On such a line the echo that brings it in step would prove
+// nothing, so that no answer behind it is taken.
+func (l *link) heard(b, request []byte) bool {
+	if l.framing.identified() || !bytes.HasPrefix(b, request) {
+		return false
+	}
+	_, function, _, ok := l.framing.peek(request)
+	return ok && function != diagnostics
+}
+
+// sift passes over noise in front of an RTU answer to request, and reports whether
+// the answer may still be on its way behind bytes that are none.
+func (l *link) sift(c *caller, request []byte) (hope bool) {
+	if l.framing != RTU || l.start == l.end {
+		return false
+	}
+	noise, hope := hunt(l.buf[l.start:l.end], request[0], request[1], c.expect)
+	if noise > 0 {
+		c.counts.malformed++
+		l.consume(noise)
+		return false
+	}
+	return hope
 }
 
 // next takes the next whole frame out of the buffer, nil if there is none, and
@@ -594,7 +634,7 @@ func (l *link) answers(c *caller, request, frame []byte) (try int, ok bool) {
 		return 0, false
 	}
 	unit, function, count, ok := l.framing.peek(frame)
-	if !ok {
+	if !ok || l.framing == RTU && !soundRTU(frame) {
 		return 0, true // damaged: whose it is does not show
 	}
 	_, asked, _, _ := l.framing.peek(request)
@@ -612,9 +652,9 @@ func (l *link) answers(c *caller, request, frame []byte) (try int, ok bool) {
 }
 
 // distrust takes note of an answer that was not as asked. Where answers bear no id,
-// one that is whole but does not fit belongs to another request, so that the right
-// one may be still to come; one that is damaged may be noise in front of it.
-func (l *link) distrust(c *caller, err error) {
+// one that does not fit belongs to another request or is noise, so that the right one
+// may be still to come. One that fits but for its check is the right one, damaged.
+func (l *link) distrust(c *caller, request, answer []byte, err error) {
 	var refusal Exception
 	if l.framing.identified() || errors.As(err, &refusal) {
 		return
@@ -622,7 +662,11 @@ func (l *link) distrust(c *caller, err error) {
 	var wrong *FrameError
 	if !errors.As(err, &wrong) || wrong.Field == "CRC" || wrong.Field == "LRC" {
 		c.noise = true
-		return
+		unit, function, count, ok := l.framing.peek(answer)
+		_, asked, _, _ := l.framing.peek(request)
+		if ok && unit == c.unit && (function == asked|exceptionBit || function == asked && (c.expect < 0 || count == c.expect)) {
+			return
+		}
 	}
 	d := l.bus.doubt(l, c.unit)
 	d.owes, d.latest = true, time.Now()

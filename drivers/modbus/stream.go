@@ -374,7 +374,7 @@ func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.I
 			return at, nil
 		}
 		s.countAnswer(err)
-		s.link.distrust(&s.caller, err)
+		s.link.distrust(&s.caller, q.request, answer, err)
 	case s.caller.counts.late > late:
 		s.silent, s.proven = 0, true // too slow, but alive: a new link would not be faster
 	case errors.Is(err, ErrTimeout) && !errors.Is(err, errOwes):

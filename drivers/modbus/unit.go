@@ -74,7 +74,7 @@ func (u *Unit) timed(ctx context.Context, l *link, function byte, data ...byte) 
 	}
 	answer, err := c.framer.open(function, request, frame)
 	if err != nil {
-		l.distrust(&c, err)
+		l.distrust(&c, request, frame, err)
 		if l.secure && err == IllegalFunction {
 			err = denied{IllegalFunction}
 		}
