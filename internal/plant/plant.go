@@ -12,10 +12,12 @@ const (
 	Battery = "battery" // the storage
 )
 
-// Plant is a set of meters on one bus. It never changes and is safe for concurrent use. Obtain one from [New].
+// Plant is a set of meters on one bus, and a server room. It never changes and is safe for concurrent use. Obtain one from [New].
 type Plant struct {
 	epoch  int64
 	meters []*Meter
+	pdu    *PDU
+	ups    *UPS
 }
 
 // New returns the plant whose registers stood at their initial readings at epoch, in Unix nanoseconds. Loads do not depend on
@@ -27,8 +29,16 @@ func New(epoch int64) *Plant {
 		line.with(battery).with(base))
 	p.add(Line, 64, Registers{ImportWh: 7_905_318_224, ExportWh: 17, ReactiveImportVarh: 5_871_640_902, ReactiveExportVarh: 3}, line)
 	p.add(Battery, 32, Registers{ImportWh: 48_230_115, ExportWh: 43_118_906, ReactiveImportVarh: 9_120_447, ReactiveExportVarh: 9_006_310}, battery)
+	p.pdu = newPDU(epoch)
+	p.ups = &UPS{load: p.pdu}
 	return p
 }
+
+// PDU returns the power distribution unit of the server room.
+func (p *Plant) PDU() *PDU { return p.pdu }
+
+// UPS returns the uninterruptible power supply of the server room.
+func (p *Plant) UPS() *UPS { return p.ups }
 
 // Epoch returns the time at which the registers stood at their initial readings, in Unix nanoseconds.
 func (p *Plant) Epoch() int64 { return p.epoch }
