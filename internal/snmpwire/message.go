@@ -28,7 +28,7 @@ const (
 
 // PDU is a protocol data unit decoded in place.
 type PDU struct {
-	Type        PDUType
+	Type        PDUType // which of the above
 	RequestID   int32  // repeated by the answer
 	ErrorStatus int32  // of a BulkRequest: non-repeaters
 	ErrorIndex  int32  // of a BulkRequest: max-repetitions
