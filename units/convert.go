@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
-	"runtime"
 )
 
 // Between prepares the conversion of values in from to values in to. Prepare
@@ -242,11 +241,6 @@ func (c Converter) convertRest(x float64) float64 {
 	}
 	return thenOne(Converter.convertAffine, c, x)
 }
-
-// fused says that the processor multiplies and adds with one rounding, as those of
-// these architectures do, but for amd64 before 2013. Elsewhere integers are faster.
-const fused = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" || runtime.GOARCH == "loong64" ||
-	runtime.GOARCH == "ppc64" || runtime.GOARCH == "ppc64le" || runtime.GOARCH == "riscv64" || runtime.GOARCH == "s390x"
 
 // doubt is half the width of the interval that sum looks at.
 const doubt = 0x1p-69
