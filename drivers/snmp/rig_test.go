@@ -62,9 +62,7 @@ func newRig(t *testing.T, objects snmptest.Objects, cfg snmp.Config) *rig {
 	r.cfg.Interval = cmp.Or(cfg.Interval, virtualInterval)
 	r.cfg.Timeout = cmp.Or(cfg.Timeout, 500*time.Millisecond)
 	r.cfg.Dial = func(context.Context) (net.Conn, error) {
-		near, far := net.Pipe()
-		go agent.ServeDatagrams(far)
-		return near, nil
+		return link(agent.ServeDatagrams), nil
 	}
 	r.open()
 	return r
@@ -106,4 +104,54 @@ func (r *rig) lines() []string {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// link joins a new connection to what serves it. What comes from there waits, as in the
+// memory of a socket, and is dropped when that is full.
+func link(serve func(net.Conn)) net.Conn {
+	near, theirs := net.Pipe()
+	ours, far := net.Pipe()
+	go serve(far)
+	go func() {
+		defer ours.Close()
+		relay(ours, theirs)
+	}()
+	go func() {
+		defer theirs.Close()
+		waiting := make(chan []byte, 256)
+		go func() {
+			defer close(waiting)
+			buffer := make([]byte, 1<<16)
+			for {
+				n, err := ours.Read(buffer)
+				if err != nil {
+					return
+				}
+				select {
+				case waiting <- slices.Clone(buffer[:n]):
+				default:
+				}
+			}
+		}()
+		for message := range waiting {
+			if _, err := theirs.Write(message); err != nil {
+				ours.Close()
+			}
+		}
+	}()
+	return near
+}
+
+// relay copies messages, one Write for each Read.
+func relay(to, from net.Conn) {
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
 }

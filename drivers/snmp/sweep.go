@@ -29,7 +29,7 @@ type cursor struct {
 	octets   int    // that they took
 	size     int    // octets that a cell takes, about
 	hint     int    // place of the row that is expected next
-	skips    int // cells that the agent failed to give
+	skips    int    // cells that the agent failed to give
 	ended    bool
 	fault    acquire.Quality // why not all cells came, with reason; 0: all came
 	failed   bool
