@@ -29,10 +29,10 @@ const (
 // PDU is a protocol data unit decoded in place.
 type PDU struct {
 	Type        PDUType // which of the above
-	RequestID   int32  // repeated by the answer
-	ErrorStatus int32  // of a BulkRequest: non-repeaters
-	ErrorIndex  int32  // of a BulkRequest: max-repetitions
-	Bindings    []byte // encoded variable bindings: see NextBinding
+	RequestID   int32   // repeated by the answer
+	ErrorStatus int32   // of a BulkRequest: non-repeaters
+	ErrorIndex  int32   // of a BulkRequest: max-repetitions
+	Bindings    []byte  // encoded variable bindings: see NextBinding
 
 	// Of a TrapV1 alone, in place of the request id and the errors.
 	Enterprise   []byte  // encoded object identifier, checked

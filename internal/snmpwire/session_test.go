@@ -58,6 +58,7 @@ func TestClock(t *testing.T) {
 		{171 * time.Second, 7, 1030, false, 7, 1181}, // with time
 		{200 * time.Second, 8, 3, true, 8, 3},        // restarted
 		{201 * time.Second, 7, 1212, false, 8, 4},    // the past is past
+		{202 * time.Second, 8, 0, true, 8, 5},        // restarted without counting it, soon after
 		{300 * time.Second, 8, 9000, true, 8, 9000},  // the future is believed: it is authentic
 		{301 * time.Second, snmpwire.LatchedBoots, 1, false, snmpwire.LatchedBoots, 1},
 		{302 * time.Second, snmpwire.LatchedBoots, 2, false, snmpwire.LatchedBoots, 2},

@@ -47,7 +47,9 @@ func (c Clock) Now(now time.Time) (boots, seconds int32) {
 // Hear takes the boots and time of an authentic message from the engine that is
 // authoritative for it, moves the clock forward where the message is newer than all
 // before it, and reports whether the message is timely (RFC 3414, 3.2, step 7b). A
-// message that has not been verified must not come here.
+// message that has not been verified must not come here. An agent that restarts and
+// does not count its boots, as some do, stays untimely until its time has caught up:
+// that is how a replay looks too, and whoever begins a new Clock decides about it.
 func (c *Clock) Hear(boots, seconds int32, now time.Time) bool {
 	if c.At.IsZero() || boots > c.Boots || (boots == c.Boots && seconds > c.Latest) {
 		*c = Clock{boots, seconds, now, seconds}
