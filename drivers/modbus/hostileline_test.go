@@ -307,6 +307,7 @@ func TestHostileLine(t *testing.T) {
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			for _, f := range []modbus.Framing{modbus.RTU, modbus.ASCII} {
 				for _, packets := range []bool{false, true} {
 					for _, retries := range []int{-1, 4} {

@@ -44,9 +44,9 @@ type master struct{ *os.File }
 func (master) LocalAddr() net.Addr  { return nil }
 func (master) RemoteAddr() net.Addr { return nil }
 
-// reads is how many requests the tests of late answers on a serial port make: a
-// line has its silences, so that many take their time.
-var reads = flag.Uint64("reads", 250, "requests to make in each test of a serial port")
+// reads is how many requests each test of late answers on a serial port makes: a line
+// has its silences, so that 10,000 take half a minute.
+var reads = flag.Uint64("reads", 1000, "requests to make in each test of a serial port")
 
 // A device behind a real serial port of the system answers too late, at random,
 // over and over. No value is of another register or of another time.
@@ -57,6 +57,7 @@ func TestLateAnswersOnASerialPort(t *testing.T) {
 	}{{modbus.RTU, -1}, {modbus.ASCII, -1}, {modbus.RTU, modbus.DefaultRetries}, {modbus.ASCII, modbus.DefaultRetries}} {
 		f := c.framing
 		t.Run(fmt.Sprint(f, c.retries), func(t *testing.T) {
+			t.Parallel() // each waits most of the time
 			path, far := terminal(t)
 			const timeout = 10 * time.Millisecond
 			random := rand.New(rand.NewPCG(3, 4))
@@ -80,7 +81,8 @@ func TestLateAnswersOnASerialPort(t *testing.T) {
 			require.NoError(t, err)
 			l := &line{server, bus}
 			src := l.source(t, modbus.Config{Unit: 3, Timeout: timeout, Interval: -1, MaxTimeouts: 1 << 20, MaxRegisters: 2, Retries: c.retries}, 8)
-			stream, err := src.Open(t.Context())
+			// A machine that stands still in the beginning makes the device seem gone.
+			stream, err := acquire.Reconnect(src, acquire.Backoff{Min: -1}).Open(t.Context())
 			require.NoError(t, err)
 			defer stream.Close()
 			var b acquire.Batch
