@@ -228,11 +228,14 @@ func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
 		return d.drop()
 	}
 	g := &b.gauges[slot]
-	if x, ok := number(s.Value); ok && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
+	x, ok := number(s.Value)
+	if ok && s.Time < g.limit && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
 		return dst
 	}
 	d := b.at(slot, dst)
-	d.takeGauge(g, s)
+	if !ok || !d.takeNext(g, s.Time, x, s.Quality) {
+		d.takeGauge(g, s)
+	}
 	return d.drop()
 }
 

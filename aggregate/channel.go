@@ -21,7 +21,9 @@ type tally struct {
 	good, uncertain int64 // ns
 }
 
-func (t *tally) isZero() bool { return *t == tally{} }
+func (t *tally) isZero() bool {
+	return t.in.hi|t.in.lo|t.out.hi|t.out.lo|uint64(t.good)|uint64(t.uncertain) == 0
+}
 
 // cover books d ns as known with quality q.
 func (t *tally) cover(d int64, q uint8) {

@@ -263,6 +263,38 @@ func (d *desk) closeCounter(c *counter, end acquire.Instant) {
 	d.passOver(end)
 }
 
+// takeNext takes a sample that is a common one but for being in the period after the
+// present one, which it closes. It reports false, with nothing done, for all others:
+// takeGauge comes to the same, by way of all cases.
+func (d *desk) takeNext(g *gauge, t acquire.Instant, x float64, q acquire.Quality) bool {
+	edge := g.limit
+	next := edge + d.plan.interval
+	dt := uint64(t - g.last)
+	if t < edge || t >= next || dt-1 >= uint64(g.maxGap) || q&plain != acquire.Good || edge != d.rec.end || g.mark >= next || d.journaling || d.plan.series.Sync.By == ByPulse {
+		return false
+	}
+	p, ok := round(float64(x * g.factor))
+	if !ok || p < 0 {
+		return false
+	}
+	first, second := g.ends(p)
+	g.account()
+	whole := product(uint64(first)+uint64(second), dt)
+	before := whole
+	if t > edge {
+		straight := newLine(first, second, dt)
+		before = straight.net(uint64(edge - g.last))
+	}
+	g.in = g.in.add(before)
+	g.good += int64(edge - g.last)
+	closed := g.gathered()
+	d.close(&closed, g.flags)
+	g.tally, g.flags = tally{in: whole.sub(before), good: int64(t - edge)}, 0
+	g.done, g.edge, g.limit = t, next, next
+	g.advance(t, p)
+	return true
+}
+
 // takeGauge takes a sample that is not a common one.
 func (d *desk) takeGauge(g *gauge, s *acquire.Sample) {
 	if !d.admit(&g.channel, s.Time) {
