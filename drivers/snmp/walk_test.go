@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func TestWalkEndsAtTheSubtree(t *testing.T) {
 }
 
 func TestWalkEqualsItsTwin(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		r := rand.New(rand.NewPCG(seed, 6))
 		values := make(map[snmp.OID]int64)
 		objects := make(snmptest.Objects)
@@ -230,7 +231,11 @@ func TestWalkOfALiar(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, server := simulate(t, objects, test.fault, snmp.AgentConfig{Timeout: 50 * time.Millisecond, MaxObjects: 2000})
+			timeout := 10 * time.Second
+			if strings.HasPrefix(test.want, "no answer") {
+				timeout = 50 * time.Millisecond
+			}
+			a, server := simulate(t, objects, test.fault, snmp.AgentConfig{Timeout: timeout, MaxObjects: 2000})
 			steps, faults := walk(t, a, root)
 			require.Len(t, faults, 1)
 			assert.ErrorContains(t, faults[0], test.want)
