@@ -19,6 +19,8 @@ type Exchange struct {
 
 	Late    time.Duration // sends that much later, and lets what follows overtake
 	Copies  int           // how often the reply is sent: 1
+	Pieces  []int         // lengths of the first parts, each sent by itself; what is left follows as the last one
+	Pause   time.Duration // after each of these; messages that follow may come in between
 	Foreign bool          // sends from another port, where there are ports
 	Drop    bool          // sends nothing
 	Close   bool          // closes the connection after the reply, or in its place; over UDP nothing happens

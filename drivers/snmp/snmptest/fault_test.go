@@ -351,6 +351,85 @@ func TestClose(t *testing.T) {
 	_, err = client.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	s.ServeDatagrams(server)
+	_, err = s.Dial(t.Context())
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+// A peer who does not read holds up nobody, and what it loses is counted.
+func TestDeafPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := snmptest.New(snmptest.Config{})
+		require.NoError(t, err)
+		c := pipe(t, s)
+		const asked = 1<<12 + 11
+		for range asked {
+			_, err := c.Write(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, "1.3"))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		st := s.Stats()
+		assert.EqualValues(t, 10, st.Overrun, "one more than the queue takes is being written")
+		assert.EqualValues(t, asked, st.Replies+st.Overrun)
+		require.NoError(t, s.Close())
+	})
+}
+
+// A request that is longer than what the agent takes is none.
+func TestLongRequest(t *testing.T) {
+	s := small(t, snmptest.Config{MaxMessage: 484})
+	p, err := net.Dial("udp", s.Address())
+	require.NoError(t, err)
+	defer p.Close()
+	var names []string
+	size := func() int { return len(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names...)) }
+	for size() < 485 {
+		names = append(names, "1.3")
+	}
+	_, err = p.Write(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names...))
+	require.NoError(t, err)
+	ask(t, p, request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names[2:]...))
+	assert.EqualValues(t, 1, s.Stats().Malformed)
+}
+
+// No fault breaks the server, whatever is asked.
+func TestFaultsOnEverything(t *testing.T) {
+	faults := map[string]snmptest.Fault{
+		"late": snmptest.Late(time.Nanosecond), "duplicated": snmptest.Duplicated(2), "never": snmptest.Duplicated(-1),
+		"foreign": snmptest.ForeignSource(), "stale": snmptest.Stale(), "frozen": snmptest.Frozen(), "torn": snmptest.Torn([]int{1, 0, -1, 5}, 1),
+		"request id": snmptest.WithRequestID(-1 << 31), "community": snmptest.WrongCommunity(), "version": snmptest.WrongVersion(),
+		"type": snmptest.WithType(snmptest.TrapV2), "status": snmptest.WithStatus(-5, 1<<31-1), "status at": snmptest.StatusAt("1.3", 5),
+		"too big": snmptest.TooBigAbove(0), "too many bytes": snmptest.TooBigAboveBytes(-1), "stuck": snmptest.Stuck(), "backwards": snmptest.Backwards(),
+		"endless": snmptest.Endless("1.3.3", snmptest.Value{}), "giant": snmptest.Giant(40000), "no giant": snmptest.Giant(-1),
+		"raw": snmptest.Replaced(snmptest.Raw(0xFF, nil)), "bad name": snmptest.Replaced(snmptest.ObjectID("x")), "types": snmptest.WrongTypes(),
+		"long": snmptest.LongNumbers(), "empty numbers": snmptest.EmptyNumbers(), "swapped": snmptest.Swapped(), "reordered": snmptest.Reordered(),
+		"renamed": snmptest.Renamed(""), "missing": snmptest.Missing(-1), "empty": snmptest.Empty(), "extra": snmptest.Extra(snmptest.Binding{}),
+		"garbage": snmptest.Garbage(), "noise": snmptest.Noise(1), "cut": snmptest.Cut(-1), "padded": snmptest.Padded(-1), "header": snmptest.HeaderOnly(),
+		"bad length": snmptest.BadLength(), "huge": snmptest.HugeLength(), "indefinite": snmptest.IndefiniteLength(), "long length": snmptest.LongLength(),
+		"nested": snmptest.Nested(1000), "flipped": snmptest.Flipped(-1), "flipped far": snmptest.Flipped(1 << 20), "digest": snmptest.WrongDigest(),
+		"level": snmptest.WithLevel(99), "user": snmptest.WithUser(strings.Repeat("x", 100)), "engine": snmptest.OtherEngine(),
+		"context": snmptest.OtherContext("x"), "message id": snmptest.WrongMessageID(), "time": snmptest.OffTime(-1 << 63), "boots": snmptest.OffBoots(-9),
+		"reporting": snmptest.Reporting("x", snmptest.AuthPriv), "nil": nil, "nothing": snmptest.Chain(snmptest.Cut(0), snmptest.Flipped(3), snmptest.BadLength(), nil),
+	}
+	s, r := newReader(t, snmptest.Config{})
+	messages := [][]byte{
+		request(t, snmpwire.V1, snmpwire.ReadRequest, 0, 0, sysDescr), request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0),
+		request(t, snmpwire.V2c, snmpwire.BulkRequest, 1, 1<<31-1, "1.3", "1.3", ifEntry), request(t, snmpwire.V2c, snmpwire.SetRequest, 0, 0, sysDescr),
+		r.request(nil), r.request(func(m *snmpwire.MessageV3) { m.EngineID = nil }),
+		r.request(func(m *snmpwire.MessageV3) { m.Flags, m.User = snmpwire.Reportable, []byte("open") }),
+	}
+	for name, fault := range faults {
+		s.SetFault(fault)
+		c := pipe(t, s)
+		for _, m := range messages {
+			_, err := c.Write(m)
+			require.NoError(t, err, name)
+		}
+		s.SetFault(nil)
+		require.NoError(t, c.Close())
+	}
+	m, verified := r.ask(nil)
+	require.NoError(t, verified)
+	assert.Equal(t, snmpwire.Response, m.Scoped.PDU.Type)
 }
 
 func TestConfig(t *testing.T) {

@@ -22,6 +22,12 @@ func Duplicated(n int) Fault { return func(x *Exchange) { x.Copies = n } }
 // ForeignSource sends the reply from another port. Over a connection it changes nothing.
 func ForeignSource() Fault { return func(x *Exchange) { x.Foreign = true } }
 
+// Torn sends the reply in parts of the given lengths, then the rest, with a pause after each. Over UDP each is a datagram.
+func Torn(pieces []int, pause time.Duration) Fault {
+	pieces = slices.Clone(pieces)
+	return func(x *Exchange) { x.Pieces, x.Pause = pieces, pause }
+}
+
 // Closing closes the connection after the reply. Together with [Silent] it closes without one.
 func Closing() Fault { return func(x *Exchange) { x.Close = true } }
 
@@ -31,10 +37,8 @@ func Stale() Fault {
 	var before []byte
 	return func(x *Exchange) {
 		old := before
-		x.Drop = x.Drop || old == nil
-		if x.Drop {
-			// Encode all the same, to have something for the next time.
-			x.Drop, x.Copies = false, 0
+		if old == nil {
+			x.Copies = 0 // encoded all the same, to have something for the next time
 		}
 		x.Wire(func(m []byte) []byte {
 			before = m
@@ -200,9 +204,16 @@ func following(name, column string) string {
 	return name + ".1"
 }
 
-// Giant answers with strings of n octets in place of all values. With more than the server's longest message the reply is no
-// datagram any more, and is not sent over UDP.
-func Giant(n int) Fault { return Replaced(Text(strings.Repeat("x", max(n, 0)))) }
+// Giant answers with strings of n octets in place of all values. Bindings after the first 16 MiB of them are left out. More than 65507
+// octets are no datagram, and are not sent over UDP.
+func Giant(n int) Fault {
+	v := Text(strings.Repeat("x", max(n, 0)))
+	return func(x *Exchange) {
+		b := x.Reply.PDU.Bindings
+		x.Reply.PDU.Bindings = b[:min(len(b), 1<<24/max(n, 1)+1)]
+		Replaced(v)(x)
+	}
+}
 
 // Replaced answers with v in place of all values, of whatever type they are: exceptions, NULL, or a type that nobody expects.
 func Replaced(v Value) Fault {

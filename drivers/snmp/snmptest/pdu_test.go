@@ -17,13 +17,13 @@ import (
 	"github.com/fieldtap/fieldtap/internal/snmpwire"
 )
 
-// pipe returns the client's end of a connection that carries datagrams.
+// pipe returns a connection to s in memory.
 func pipe(t testing.TB, s *snmptest.Server) net.Conn {
 	t.Helper()
-	client, server := net.Pipe()
-	go s.ServeDatagrams(server)
-	t.Cleanup(func() { client.Close() })
-	return client
+	c, err := s.Dial(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 func oid(t testing.TB, text string) []byte {

@@ -182,7 +182,7 @@ func (s *Sender) Inform(ctx context.Context, n Notification) error {
 
 // acknowledged waits for the answer to the message sent last, and tells whether it asks for another try.
 func (s *Sender) acknowledged(ctx context.Context) (again bool, err error) {
-	b := make([]byte, largest)
+	b := make([]byte, largestMessage+1)
 	for {
 		n, err := s.read(b)
 		if err != nil {

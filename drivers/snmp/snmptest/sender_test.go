@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/drivers/snmp/snmptest"
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
 )
 
 // listen starts another implementation's listener and returns its address and what it hears.
@@ -162,4 +163,79 @@ func TestSenderConfig(t *testing.T) {
 	defer s.Close()
 	require.ErrorIs(t, s.Inform(t.Context(), snmptest.Notification{}), snmptest.ErrVersion)
 	require.ErrorContains(t, s.Trap(snmptest.Notification{Enterprise: "x"}), fmt.Sprintf("enterprise %q", "x"))
+}
+
+// An inform of version 3 finds out the receiver's engine, then its time, and takes nothing for an acknowledgement but one.
+func TestInformV3(t *testing.T) {
+	p, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer p.Close()
+	s, err := snmptest.NewSender(snmptest.SenderConfig{Address: p.LocalAddr().String(), Version: snmptest.V3, User: closed, Level: snmptest.AuthPriv})
+	require.NoError(t, err)
+	defer s.Close()
+	r := reader{t: t}
+	r.localize("\x80\x00\x7E\xD9\x04receiver")
+
+	var seen []string
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		b := make([]byte, 1<<16)
+		for {
+			n, from, err := p.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			var m snmpwire.MessageV3
+			if !assert.NoError(t, m.Parse(b[:n])) {
+				return
+			}
+			answer := func(change func(a *snmpwire.MessageV3)) {
+				a := snmpwire.MessageV3{ID: m.ID, MaxSize: 1472, EngineID: []byte(r.engine), Boots: 4, Time: 1000, User: m.User}
+				a.Scoped.ContextEngineID = []byte(r.engine)
+				change(&a)
+				out, err := a.Append(nil, r.keys)
+				assert.NoError(t, err)
+				_, err = p.WriteTo(out, from)
+				assert.NoError(t, err)
+			}
+			report := func(stat snmpwire.Stat, level snmpwire.Flags) {
+				seen = append(seen, stat.String())
+				answer(func(a *snmpwire.MessageV3) {
+					a.Flags = level
+					a.Scoped.PDU = snmpwire.PDU{Type: snmpwire.Report,
+						Bindings: snmpwire.AppendBinding(nil, []byte(stat.OID()), snmpwire.AppendUint(nil, snmpwire.Counter32, 1))}
+					if level == 0 {
+						a.Boots, a.Time = 0, 0
+					}
+				})
+			}
+			switch {
+			case len(m.EngineID) == 0:
+				report(snmpwire.UnknownEngineIDs, 0)
+			case r.keys.Verify(b[:n], &m) != nil:
+				t.Error("wrong digest")
+			case m.Boots != 4:
+				report(snmpwire.NotInTimeWindows, snmpwire.Authenticated)
+			default:
+				_, err := r.keys.Decrypt(nil, &m)
+				assert.NoError(t, err)
+				seen = append(seen, fmt.Sprintf("%#02x", byte(m.Scoped.PDU.Type)))
+				acknowledge := func(a *snmpwire.MessageV3) {
+					a.Flags = snmpwire.Authenticated | snmpwire.Private
+					a.Scoped.PDU = snmpwire.PDU{Type: snmpwire.Response, RequestID: m.Scoped.PDU.RequestID, Bindings: m.Scoped.PDU.Bindings}
+				}
+				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.Flags = 0 })
+				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.ID++ })
+				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.Scoped.PDU.RequestID++ })
+				seen = append(seen, "answered")
+				answer(acknowledge)
+			}
+		}
+	}()
+	require.NoError(t, s.Inform(t.Context(), snmptest.Notification{Trap: linkDown}))
+	require.NoError(t, s.Inform(t.Context(), snmptest.Notification{Trap: linkDown}))
+	require.NoError(t, p.Close())
+	<-served
+	assert.Equal(t, []string{"usmStatsUnknownEngineIDs", "usmStatsNotInTimeWindows", "0xa6", "answered", "0xa6", "answered"}, seen)
 }

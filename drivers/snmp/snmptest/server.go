@@ -33,8 +33,8 @@ type Config struct {
 	// ZeroClock leaves boots and time 0 in what is not authenticated, as in the answer to a discovery. RFC 3414, section 3.1, has
 	// it so; most agents tell their time all the same.
 	ZeroClock bool
-	// MaxMessage is the longest message that the agent sends, in octets: longer answers are cut or refused as the standard
-	// says. 0 means 65507, the largest UDP datagram; the least is 484 (RFC 3417, section 3.2).
+	// MaxMessage is the longest message that the agent sends and takes, in octets: longer answers are cut or refused as the standard
+	// says, longer requests are malformed. 0 means 65507, the largest UDP datagram; the least is 484 (RFC 3417, section 3.2).
 	MaxMessage int
 	// Latency is the time on the way: half of it passes before the objects are read and half after. Requests do not wait for
 	// each other. See [Server.SetLatency].

@@ -1,6 +1,7 @@
 package snmptest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/fieldtap/fieldtap/internal/snmpwire"
@@ -18,15 +19,12 @@ type task struct {
 	fault   Fault
 }
 
-// largest is what a task reads at a time: the longest datagram and one octet.
-const largest = 1 << 16
-
 func (s *Server) task() *task {
 	select {
 	case t := <-s.idle:
 		return t
 	default:
-		return &task{in: make([]byte, 0, largest)}
+		return &task{in: make([]byte, 0, s.maxMessage+1)} // what fills it was too long
 	}
 }
 
@@ -90,6 +88,10 @@ func (s *Server) letGo() {
 
 // answer handles a request that has arrived.
 func (s *Server) answer(t *task) {
+	if len(t.in) > s.maxMessage {
+		s.count(&s.stats.Malformed)
+		return
+	}
 	if version, err := snmpwire.Peek(t.in); err == nil && version == snmpwire.V3 {
 		s.answerV3(t)
 		return
@@ -171,9 +173,12 @@ func (s *Server) send(l link, message []byte, foreign bool) {
 	if foreign {
 		send = l.foreign
 	}
-	if send(message) == nil { // else the peer has gone
+	switch err := send(message); {
+	case err == nil:
 		s.count(&s.stats.Replies)
-	}
+	case errors.Is(err, errFull):
+		s.count(&s.stats.Overrun)
+	} // else the peer has gone
 }
 
 // later runs what has to wait in a goroutine that Close waits for.
@@ -207,8 +212,8 @@ func (s *Server) disturb(t *task, request, reply Message) {
 	to := t.link
 	deliver := func() {
 		for range x.Copies {
-			if !x.Drop {
-				s.send(to, message, x.Foreign)
+			if !x.Drop && !s.sendPieces(to, message, x) {
+				return
 			}
 		}
 		if x.Close {
@@ -217,11 +222,27 @@ func (s *Server) disturb(t *task, request, reply Message) {
 	}
 	rest := t.latency - t.latency/2
 	switch {
-	case x.Late > 0:
+	case x.Late > 0 || x.Pause > 0:
 		s.later(rest+x.Late, deliver)
 	case s.wait(rest):
 		deliver()
 	}
+}
+
+// sendPieces sends a message in the pieces that a fault wants, and tells whether the server is still there.
+func (s *Server) sendPieces(l link, message []byte, x *Exchange) bool {
+	for _, n := range x.Pieces {
+		if n <= 0 || n >= len(message) {
+			continue
+		}
+		s.send(l, message[:n], x.Foreign)
+		message = message[n:]
+		if !s.wait(x.Pause) {
+			return false
+		}
+	}
+	s.send(l, message, x.Foreign)
+	return true
 }
 
 func openCommunity(m *snmpwire.Message) Message {

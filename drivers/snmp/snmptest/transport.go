@@ -2,9 +2,11 @@ package snmptest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
+	"slices"
 )
 
 // link is the way back to the sender of a request.
@@ -45,20 +47,56 @@ func (s *Server) ServeConn(c net.Conn) {
 }
 
 // ServeDatagrams serves one connection each Read of which gives one message, and each Write sends one: a connected UDP
-// socket, or one end of a net.Pipe whose other end stands for one. It returns when c or the server is closed, and closes c.
+// socket, or one end of a net.Pipe whose other end stands for one. Replies wait in a queue, as in the memory of a socket, and are
+// dropped and counted when it is full: a peer who does not read holds up nothing. It returns when c or the server is closed, and
+// closes c.
 func (s *Server) ServeDatagrams(c net.Conn) {
-	if !s.enter(c) {
-		return
+	if s.enter(c) {
+		defer s.leave(c)
+		s.datagrams(c)
 	}
-	defer s.leave(c)
+}
+
+// Dial returns a new connection to the agent in memory, which carries datagrams, one a Write and one a Read into a buffer that is
+// large enough. It fits the Dial function of a driver's configuration and needs no network, so that virtual time works. It never
+// waits; the context is not used. The error is net.ErrClosed after [Server.Close].
+func (s *Server) Dial(context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	if !s.enter(server) {
+		return nil, net.ErrClosed
+	}
+	go func() {
+		defer s.leave(server)
+		s.datagrams(server)
+	}()
+	return client, nil
+}
+
+func (s *Server) datagrams(c net.Conn) {
+	q := queue{c, make(chan []byte, waiting)}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case message := <-q.out:
+				_, _ = c.Write(message) // on failure the read below has ended as well
+			case <-stop:
+				return
+			}
+		}
+	}()
 	for {
 		t := s.task()
 		n, err := c.Read(t.buffer())
 		if err != nil {
 			s.release(t)
+			_ = c.Close() // ends a write
+			close(stop)
+			<-stopped
 			return
 		}
-		s.accepted(t, n, wire{c})
+		s.accepted(t, n, q)
 	}
 }
 
@@ -160,6 +198,27 @@ func (w wire) send(message []byte) error {
 func (w wire) foreign(message []byte) error { return w.send(message) }
 func (w wire) cut()                         { _ = w.Close() }
 func (w wire) from() net.Addr               { return w.RemoteAddr() }
+
+// queue is a connection with one peer whose messages wait in memory.
+type queue struct {
+	net.Conn
+	out chan []byte
+}
+
+// errFull is a queue that takes no more.
+var errFull = errors.New("snmptest: queue of replies is full")
+
+func (q queue) send(message []byte) error {
+	select {
+	case q.out <- slices.Clone(message):
+		return nil
+	default:
+		return errFull
+	}
+}
+func (q queue) foreign(message []byte) error { return q.send(message) }
+func (q queue) cut()                         {}
+func (q queue) from() net.Addr               { return q.RemoteAddr() }
 
 // packets is a socket that others use as well.
 type packets struct {
