@@ -44,7 +44,8 @@ var errBlock = errors.New("block is malformed")
 // decoder takes one block apart, batch by batch. It keeps its memory from block
 // to block.
 type decoder struct {
-	points func(acquire.PointID) acquire.PointID // what a point of the file is here
+	points    func(acquire.PointID) acquire.PointID // what a point of the file is here
+	described int                                   // points that the file describes
 
 	buf []byte // the payload and slack
 
@@ -288,6 +289,10 @@ func (d *decoder) openDictionary(c cursor, n int) error {
 	return nil
 }
 
+// minSet is how many points a set may have that the file does not describe.
+// Without such a bound, a few bytes would stand for millions.
+const minSet = 1 << 16
+
 // openSets reads the sets of points that batches speak for. A set goes out to
 // whoever reads the batch and is never changed, so that each is made once.
 func (d *decoder) openSets(c cursor, n int) error {
@@ -296,10 +301,11 @@ func (d *decoder) openSets(c cursor, n int) error {
 	total := 0
 	for range n {
 		start := c.at
-		size, err := d.length(&c, maxSets)
-		if total += size; err != nil || size == 0 || total > maxSets {
+		size, err := d.length(&c, max(d.described, minSet))
+		if err != nil || size == 0 || total >= maxSets {
 			return errBlock
 		}
+		total += size
 		body := c
 		for left := uint64(size); left > 0; {
 			_, length, err := d.nextRun(&c)
@@ -337,7 +343,7 @@ func (d *decoder) keep(encoded string, set []acquire.PointID) {
 	if d.known == nil {
 		d.known = make(map[string][]acquire.PointID)
 	}
-	if len(d.known) >= maxBatches || d.knownSize+len(set) > maxSets {
+	if len(d.known) >= maxBatches || d.knownSize >= maxSets {
 		clear(d.known)
 		d.knownSize = 0
 	}

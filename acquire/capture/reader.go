@@ -134,6 +134,7 @@ func NewReader(src io.ReaderAt, size int64, cfg ReaderConfig) (*Reader, error) {
 	if err := r.define(entries); err != nil {
 		return nil, err
 	}
+	r.dec.described = len(r.ids)
 	return r, nil
 }
 

@@ -240,7 +240,7 @@ func (w *Writer) leaves(b *acquire.Batch) bool {
 	}
 	return e.samples+len(b.Samples) > w.cfg.MaxSamples ||
 		w.arrival < w.first || w.arrival-w.first >= acquire.Instant(w.cfg.MaxDelay) ||
-		e.batches >= maxBatches || e.inSets+len(b.Points) > maxSets || len(e.textBytes) >= maxText
+		e.batches >= maxBatches || e.inSets >= maxSets || len(e.textBytes) >= maxText
 }
 
 // begin notes when a block begins, if one does.
