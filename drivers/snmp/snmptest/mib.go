@@ -175,23 +175,36 @@ func (w *view) get(dst, name []byte) ([]byte, bool) {
 	return bind(dst, name, NoSuchObject()), false
 }
 
-// next appends the binding of the first instance after name that has a value, and returns its name. At the end of the view it
-// appends endOfMibView and returns the same name.
-func (w *view) next(dst, name []byte) (grown, found []byte, ok bool) {
+// place is where a walk stands: at an entry, or with a name that is none.
+type place struct {
+	name []byte
+	next int // the first entry after it
+}
+
+func (w *view) place(name []byte) place {
 	at, exact := w.search(name)
 	if exact {
 		at++
 	}
-	for ; at < len(w.entries); at++ {
+	return place{name, at}
+}
+
+// next appends the binding of the first instance after a place that has a value, and moves there. At the end of the view it
+// appends endOfMibView and stays.
+func (w *view) next(dst []byte, p *place) (grown []byte, ok bool) {
+	for at := p.next; at < len(w.entries); at++ {
 		e := &w.entries[at]
 		if e.fixed != nil && !w.narrow {
-			return append(dst, e.fixed...), e.name, true
+			*p = place{e.name, at + 1}
+			return append(dst, e.fixed...), true
 		}
 		if v := w.read(e); !v.absent() {
-			return bind(dst, e.name, v), e.name, true
+			*p = place{e.name, at + 1}
+			return bind(dst, e.name, v), true
 		}
 	}
-	return bind(dst, name, EndOfView()), name, false
+	p.next = len(w.entries)
+	return bind(dst, p.name, EndOfView()), false
 }
 
 func bind(dst, name []byte, v Value) []byte {

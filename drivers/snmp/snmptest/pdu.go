@@ -85,7 +85,8 @@ func lookUp(w *view, p *snmpwire.PDU, dst []byte) (bindings []byte, status, inde
 		if p.Type == snmpwire.ReadRequest {
 			dst, ok = w.get(dst, b.Name)
 		} else {
-			dst, _, ok = w.next(dst, b.Name)
+			at := w.place(b.Name)
+			dst, ok = w.next(dst, &at)
 		}
 		if !ok && w.narrow {
 			return dst, NoSuchName, index
@@ -108,29 +109,29 @@ func bulk(w *view, p *snmpwire.PDU, dst []byte, room int) []byte {
 			return dst
 		}
 		list = rest
-		was := len(dst)
-		if dst, _, _ = w.next(dst, b.Name); len(dst) > limit {
+		was, at := len(dst), w.place(b.Name)
+		if dst, _ = w.next(dst, &at); len(dst) > limit {
 			return dst[:was]
 		}
 	}
-	var names [][]byte
+	var places []place
 	for len(list) > 0 {
 		b, rest, err := snmpwire.NextBinding(list)
 		if err != nil {
 			return dst
 		}
 		list = rest
-		names = append(names, b.Name)
+		places = append(places, w.place(b.Name))
 	}
-	if len(names) == 0 {
+	if len(places) == 0 {
 		return dst
 	}
 	for range p.ErrorIndex { // max-repetitions
 		more := false
-		for i, name := range names {
+		for i := range places {
 			was := len(dst)
 			var ok bool
-			if dst, names[i], ok = w.next(dst, name); len(dst) > limit {
+			if dst, ok = w.next(dst, &places[i]); len(dst) > limit {
 				return dst[:was]
 			}
 			more = more || ok
