@@ -130,14 +130,14 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 	}
 	slices.SortFunc(ready, func(a, b *row) int { return snmpwire.CompareOID(a.index, b.index) })
 	for _, row := range ready {
-		name := r.table.naming.name(row.index, nameText([]byte(row.label)))
+		name := r.table.naming.name(row.index, labelText(row.label))
 		s := r.named[name]
-		if s != nil && s.owner != nil {
+		if s.taken(poll) {
 			name += "#" + suffixText(row.index)
 			s = r.named[name]
 		}
 		switch {
-		case s != nil && s.owner != nil, s == nil && len(r.names) >= r.table.MaxRows:
+		case s.taken(poll), s == nil && len(r.names) >= r.table.MaxRows:
 			refused++
 			continue
 		case s == nil:
@@ -145,10 +145,26 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 			r.named[name] = s
 			r.names = append(r.names, s)
 		}
+		if s.owner != nil { // gone
+			s.owner.series = nil
+		}
 		s.owner, row.series = row, s
 	}
 	r.fresh = waiting
 	return refused
+}
+
+// taken reports whether a row that is there has the name.
+func (s *series) taken(poll uint32) bool { return s != nil && s.owner != nil && s.owner.poll == poll }
+
+// unlabel takes the labels off the rows that have none any more, after all were read.
+func (r *rows) unlabel(poll uint32) {
+	for _, row := range r.ordered {
+		if row.poll == poll && row.told != poll && row.label != "" {
+			row.label = ""
+			r.rename(row)
+		}
+	}
 }
 
 // forget drops the rows that a walk of the whole table has not seen, and puts the others

@@ -568,7 +568,7 @@ func (s *stream) unlearnRefused(o OID) {
 // count moves the counters of the session and of the stream to the source.
 func (s *stream) count() {
 	c := s.session.counts.take()
-	lost, skipped, refusals, malformed := s.lost, s.skips, s.refusals, s.malformed
+	skipped, refusals, malformed := s.skips, s.refusals, s.malformed
 	s.skips, s.refusals, s.malformed = 0, 0, 0
 	s.src.tally.Update(func(st *acquire.Stats) {
 		st.Requests += c.Requests
@@ -577,7 +577,6 @@ func (s *stream) count() {
 		st.Malformed += c.Malformed + c.Unauthentic + c.Untimely + malformed
 		st.Exceptions += c.Reports + refusals
 		st.Skipped += skipped
-		st.Lost += lost
 	})
 }
 
@@ -585,7 +584,6 @@ func (s *stream) count() {
 // wanted the end.
 func (s *stream) end(op string, err error) error {
 	s.err = s.src.fault(op, err)
-	s.lost = 0
 	s.count()
 	s.src.keep(s.memory)
 	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -413,7 +413,11 @@ func (s *stream) settle(b *acquire.Batch) {
 
 // prepare names the rows of a table, and notes which of their counters have restarted.
 func (s *stream) prepare(r *rows) {
-	if len(r.fresh) > 0 && r.name(s.memory.poll, s.labelled(r)) > 0 {
+	labelled := s.labelled(r)
+	if labelled && r.table.Label != "" {
+		r.unlabel(s.memory.poll)
+	}
+	if len(r.fresh) > 0 && r.name(s.memory.poll, labelled) > 0 {
 		s.logFull(r)
 	}
 	if r.table.Discontinuity == "" {

@@ -341,13 +341,19 @@ func indexText(kind IndexKind, numbers []uint32) (string, bool) {
 // maxLabel is how many bytes of a text may become part of a name.
 const maxLabel = 128
 
-// nameText returns a text as part of a name: as it is if it can be printed, else its
-// octets in hexadecimal.
-func nameText(text []byte) string {
-	text = text[:min(len(text), maxLabel)]
-	for len(text) > 0 && (text[len(text)-1] == 0 || text[len(text)-1] == ' ') {
-		text = text[:len(text)-1]
+// labelText returns a label as part of a name.
+func labelText(text string) string {
+	text = strings.TrimRight(text, " \x00")
+	for len(text) > maxLabel { // where a character ends
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
 	}
+	return nameText([]byte(text))
+}
+
+// nameText returns octets as part of a name: as they are if they can be printed, else
+// in hexadecimal.
+func nameText(text []byte) string {
 	for rest := text; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if r == utf8.RuneError && n <= 1 || !unicode.IsPrint(r) {
