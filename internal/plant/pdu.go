@@ -119,3 +119,12 @@ func (d *PDU) Registers(t int64) PDURegisters {
 
 // regulated is the voltage behind the UPS, the same in all phases.
 func regulated(t int64) float64 { return 230 + sine{0.3, 9 * second, 0}.at(t) }
+
+// Bound returns limits of the power of all outlets and of how it changes.
+func (d *PDU) Bound() Bound {
+	var b Bound
+	for _, f := range d.phases {
+		b = b.plus(f.bound())
+	}
+	return b
+}

@@ -2,6 +2,7 @@ package plant_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -78,5 +79,24 @@ func TestPDURegisters(t *testing.T) {
 			t.Fatal("the register fell")
 		}
 		begin = r
+	}
+}
+
+func TestBoundOfPDUHolds(t *testing.T) {
+	d := plant.New(epoch).PDU()
+	b := d.Bound()
+	random := rand.New(rand.NewPCG(37, 43))
+	const step = int64(10 * time.Millisecond)
+	h := time.Duration(step).Seconds()
+	for range 20_000 {
+		at := epoch + random.Int64N(int64(24*time.Hour))
+		before, now, after := d.Power(at-step), d.Power(at), d.Power(at+step)
+		for what, pair := range map[string][2]float64{
+			"P": {now, b.Max}, "slope": {math.Abs(after-now) / h, b.Slope}, "curvature": {math.Abs(after-2*now+before) / h / h, b.Curvature},
+		} {
+			if pair[0] > pair[1]*(1+1e-6) {
+				t.Fatalf("%s at %d: %g exceeds %g", what, at, pair[0], pair[1])
+			}
+		}
 	}
 }

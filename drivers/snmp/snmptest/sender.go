@@ -39,6 +39,9 @@ type SenderConfig struct {
 	Network string
 	// Address of the receiver, as host:port.
 	Address string
+	// Dial, if it is not nil, makes the connection in place of Network and Address. Each Write sends one message, and, unless Network is
+	// "tcp", each Read gives one.
+	Dial func(context.Context) (net.Conn, error)
 	// Version of the messages. The zero value is V1, which has no informs.
 	Version Version
 	// Community of versions 1 and 2c. Empty means "public".
@@ -71,8 +74,8 @@ type Sender struct {
 	boots, time int32
 }
 
-// NewSender returns a sender to one receiver. The error names every fault of cfg.
-func NewSender(cfg SenderConfig) (*Sender, error) {
+// NewSender returns a sender to one receiver. The context bounds connecting alone. The error names every fault of cfg.
+func NewSender(ctx context.Context, cfg SenderConfig) (*Sender, error) {
 	var faults []error
 	s := &Sender{cfg: cfg}
 	switch {
@@ -105,8 +108,14 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	dial := cfg.Dial
+	if dial == nil {
+		dial = func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, s.cfg.Network, cfg.Address)
+		}
+	}
 	var err error
-	if s.conn, err = net.Dial(s.cfg.Network, cfg.Address); err != nil {
+	if s.conn, err = dial(ctx); err != nil {
 		return nil, fmt.Errorf("snmptest: %w", err)
 	}
 	return s, nil

@@ -56,7 +56,7 @@ func TestTraps(t *testing.T) {
 	n := snmptest.Notification{Trap: linkDown, Uptime: 90 * time.Second, Bindings: []snmptest.Binding{{OID: ifEntry + ".1.2", Value: snmptest.Integer(2)}},
 		Enterprise: "1.3.6.1.4.1.32473", AgentAddress: [4]byte{192, 0, 2, 9}, Generic: 2}
 	send := func(t *testing.T, cfg snmptest.SenderConfig) *snmptest.Sender {
-		s, err := snmptest.NewSender(cfg)
+		s, err := snmptest.NewSender(t.Context(), cfg)
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, s.Close()) })
 		return s
@@ -125,7 +125,7 @@ func TestInformCancelled(t *testing.T) {
 	p, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer p.Close()
-	s, err := snmptest.NewSender(snmptest.SenderConfig{Address: p.LocalAddr().String(), Version: snmptest.V2c})
+	s, err := snmptest.NewSender(t.Context(), snmptest.SenderConfig{Address: p.LocalAddr().String(), Version: snmptest.V2c})
 	require.NoError(t, err)
 	defer s.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -153,12 +153,12 @@ func TestInformCancelled(t *testing.T) {
 }
 
 func TestSenderConfig(t *testing.T) {
-	_, err := snmptest.NewSender(snmptest.SenderConfig{Version: snmptest.V3, User: snmptest.User{Name: "u"}, Level: snmptest.AuthPriv, Boots: -1})
+	_, err := snmptest.NewSender(t.Context(), snmptest.SenderConfig{Version: snmptest.V3, User: snmptest.User{Name: "u"}, Level: snmptest.AuthPriv, Boots: -1})
 	require.ErrorContains(t, err, "no keys for level 2")
 	require.ErrorContains(t, err, "boots -1")
-	_, err = snmptest.NewSender(snmptest.SenderConfig{Version: 2})
+	_, err = snmptest.NewSender(t.Context(), snmptest.SenderConfig{Version: 2})
 	require.ErrorContains(t, err, "version 2 is unknown")
-	s, err := snmptest.NewSender(snmptest.SenderConfig{Address: "127.0.0.1:1", Version: snmptest.V1})
+	s, err := snmptest.NewSender(t.Context(), snmptest.SenderConfig{Address: "127.0.0.1:1", Version: snmptest.V1})
 	require.NoError(t, err)
 	defer s.Close()
 	require.ErrorIs(t, s.Inform(t.Context(), snmptest.Notification{}), snmptest.ErrVersion)
@@ -170,7 +170,7 @@ func TestInformV3(t *testing.T) {
 	p, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer p.Close()
-	s, err := snmptest.NewSender(snmptest.SenderConfig{Address: p.LocalAddr().String(), Version: snmptest.V3, User: closed, Level: snmptest.AuthPriv})
+	s, err := snmptest.NewSender(t.Context(), snmptest.SenderConfig{Address: p.LocalAddr().String(), Version: snmptest.V3, User: closed, Level: snmptest.AuthPriv})
 	require.NoError(t, err)
 	defer s.Close()
 	r := reader{t: t}

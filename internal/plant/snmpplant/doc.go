@@ -16,7 +16,7 @@
 //	rPDU2PhaseStatusTable          6.3    0.1 A, V, 0.01 kW; rows 1 to 3
 //	rPDU2OutletMeteredStatusTable  9.4.3  name, 0.1 A, W, 0.1 kWh; rows 1 to 24
 //
-// Both have the system group. All numbers are INTEGER where the MIBs say so: a register of energy among them.
+// [OnBattery] is the trap of an outage. Both have the system group. All numbers are INTEGER where the MIBs say so: a register of energy among them.
 //
 // # Guarantees
 //

@@ -113,3 +113,15 @@ func TestAlarm(t *testing.T) {
 	assert.Equal(t, snmptest.Counter32(1), outages.Read(snmptest.Clock{Now: at}))
 	assert.Equal(t, snmptest.Counter32(60), outages.Read(snmptest.Clock{Now: epoch.Add(time.Hour)}))
 }
+
+func TestOnBattery(t *testing.T) {
+	p := plant.New(epoch.UnixNano())
+	at := epoch.Add(57 * time.Second).UnixNano()
+	n := snmpplant.OnBattery(p, at, time.Hour)
+	assert.Equal(t, time.Hour, n.Uptime)
+	assert.Equal(t, []snmptest.Binding{
+		{OID: "1.3.6.1.2.1.33.1.2.3.0", Value: snmptest.Integer(int32(math.Round(p.UPS().At(at).Remaining / 60)))},
+		{OID: "1.3.6.1.2.1.33.1.2.2.0", Value: snmptest.Integer(7)},
+		{OID: "1.3.6.1.2.1.33.1.9.7.0", Value: snmptest.Integer(1)},
+	}, n.Bindings)
+}

@@ -99,6 +99,7 @@ func UPS(p *plant.Plant) snmptest.Objects {
 	add("9.4.0", snmptest.Integer(500))
 	add("9.5.0", snmptest.Integer(ratedVA))
 	add("9.6.0", snmptest.Integer(ratedW))
+	add("9.7.0", snmptest.Integer(1)) // low battery time, minutes
 	return o
 }
 
