@@ -27,6 +27,9 @@ func TestQuickstart(t *testing.T) {
 				}
 			}
 			assert.Regexp(t, `(?m)^main +peak demand \d\d:\d\d:\d\d .* ok$`, text)
+			for _, row := range []string{"pdu +import from power", "pdu +import from register", "pdu +24 outlets together", "ups +battery charge"} {
+				assert.Regexp(t, `(?m)^`+row+` .* ok$`, text)
+			}
 			assert.Contains(t, text, "coverage 100 %")
 			assert.Regexp(t, `(?m)^main +\d+ samples, 0 bad, `, text)
 			assert.Equal(t, live, strings.Contains(text, "\x1b["), "control sequences go to a terminal only")

@@ -20,9 +20,15 @@ type screen struct {
 }
 
 func newScreen(out io.Writer, s *site, live bool) *screen {
-	fmt.Fprintf(out, "simulated plant of %d meters on Modbus/TCP, loopback only:\n", len(s.devices))
+	fmt.Fprintln(out, "simulated plant, loopback only:")
 	for i, server := range s.servers {
-		fmt.Fprintf(out, "  %-8s %s\n", s.devices[i].name, server.Address())
+		name, protocol := "", "SNMPv3, SHA-256 and AES-128"
+		if i < len(s.devices) {
+			name, protocol = s.devices[i].name, "Modbus/TCP"
+		} else {
+			name = []string{"ups", "pdu"}[i-len(s.devices)]
+		}
+		fmt.Fprintf(out, "  %-8s %-16s %s\n", name, server.Address(), protocol)
 	}
 	fmt.Fprintln(out)
 	return &screen{out: out, site: s, live: live, next: time.Now()}
@@ -30,6 +36,9 @@ func newScreen(out io.Writer, s *site, live bool) *screen {
 
 // interval shows a demand interval that has closed.
 func (s *screen) interval(iv aggregate.Interval) {
+	if iv.Meter == pduRegister {
+		return // a quarter of an hour, of which this program sees a moment
+	}
 	s.erase()
 	fmt.Fprintln(s.out, iv)
 }
@@ -46,6 +55,7 @@ func (s *screen) refresh() {
 		for _, d := range s.site.devices {
 			fmt.Fprintf(s.out, " | %s %s kW %s kvar", d.name, d.show("P", 1000, 1), d.show("Q", 1000, 1))
 		}
+		fmt.Fprintf(s.out, " | pdu %s kW | ups %s %%", s.site.room.show("pdu/P", 2), s.site.room.show("ups/charge", 0))
 		fmt.Fprintln(s.out)
 		return
 	}
@@ -63,6 +73,9 @@ func (s *screen) refresh() {
 			d.show("P", 1000, 2), d.show("Q", 1000, 2), factor, d.show("V", 1, 1), d.show("f", 1, 2),
 			d.show("import", 1000, 3), d.show("export", 1000, 3), d.stats().Link)
 	}
+	r := s.site.room
+	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "pdu", r.show("pdu/P", 2), "", "", "", "", r.show("pdu/import", 1), "", statsOf(r.pdu).Link)
+	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "ups", "", "", "", r.show("ups/V", 1), r.show("ups/f", 2), r.show("ups/charge", 0)+" % full", "", statsOf(r.ups).Link)
 }
 
 // line draws one line of the table. A narrow terminal cuts it off (DEC private
@@ -99,6 +112,18 @@ func (d *device) show(point string, div float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v/div)
 }
 
+// show formats the latest value of a point, or says that there is none.
+func (r *room) show(point string, digits int) string {
+	v, ok := r.number(point)
+	if !ok {
+		return "-"
+	}
+	if point == "pdu/import" {
+		v /= 1000 // to kWh
+	}
+	return fmt.Sprintf("%.*f", digits, v)
+}
+
 // number returns the latest value of a point, if it is good.
 func (d *device) number(point string) (float64, bool) {
 	s := d.latest[point]
@@ -106,8 +131,10 @@ func (d *device) number(point string) (float64, bool) {
 	return v, ok && s.Quality.IsGood()
 }
 
-func (d *device) stats() acquire.Stats {
-	r, ok := acquire.As[acquire.Reporter](d.source)
+func (d *device) stats() acquire.Stats { return statsOf(d.source) }
+
+func statsOf(source acquire.Source) acquire.Stats {
+	r, ok := acquire.As[acquire.Reporter](source)
 	if !ok {
 		return acquire.Stats{}
 	}

@@ -55,10 +55,17 @@ var meters = []struct {
 // site is the simulated plant, served on loopback, with all that acquires it.
 type site struct {
 	devices []*device
+	room    *room
 	catalog *acquire.Catalog
 	source  acquire.Source    // all devices, each kept connected
-	router  *aggregate.Router // one meter per device
-	servers []*modbustest.Server
+	router  *aggregate.Router // one meter per device, and the PDU
+	servers []server          // of devices, then of the room
+}
+
+// server is a simulated device.
+type server interface {
+	Address() string
+	Close() error
 }
 
 // newSite serves the plant and makes the sources that will read it.
@@ -102,6 +109,15 @@ func newSite(interval, demand time.Duration) (*site, error) {
 		})
 	}
 	var err error
+	if s.room, err = s.newRoom(simulated, interval); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	sources = append(sources, s.room.ups, s.room.pdu)
+	// The PDU's register counts by tenths of a kWh, too coarse for demand: a meter of
+	// its own counts it.
+	metering = append(metering,
+		aggregate.Metering{Name: "pdu", Power: "pdu/P", Rule: aggregate.Trapezoid, Demand: aggregate.Block(demand)},
+		aggregate.Metering{Name: pduRegister, Import: "pdu/import"})
 	if s.source, err = acquire.Merge(sources...); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -153,12 +153,16 @@ func summarise(out io.Writer, s *site, o options) error {
 				fmt.Sprintf("±%.6f", bound), math.Abs(got.IEC()-want) <= bound)
 		}
 	}
+	pdu, _ := s.router.Totals("pdu")
+	register, _ := s.router.Totals(pduRegister)
+	s.room.judge(pdu.Power.Import, register.Registers.Import, row)
 	fmt.Fprintln(out)
 	for _, d := range s.devices {
 		st := d.stats()
 		fmt.Fprintf(out, "%-7s %d samples, %d bad, %d lost; %d requests, %d timeouts\n",
 			d.name, st.Samples, st.BadSamples, st.Lost, st.Requests, st.Timeouts)
 	}
+	s.room.summary(out)
 	fmt.Fprintf(out, "\nallowed: what polling every %v, a stamp in the middle of each request and the\n"+
 		"last digit of each register explain. Registers leave nothing to explain: their\nkWh must be exact.\n", o.interval)
 	if wrong > 0 {
