@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -90,7 +91,8 @@ func (t *Trace) none() bool { return t.Sent == nil && t.Received == nil && t.Sec
 
 // Bus is a connection that several sources share, each for a unit of its own:
 // their requests take turns in the order of asking, so that none waits for more
-// than one request, or one window, of each other. The connection is made when the
+// than one request, or one window, of each other. Their polls after the first are spread
+// over the period, each source at the same place in it for good. The connection is made when the
 // first stream is opened and ends with the last. When it breaks it is closed, and so
 // the streams on it end; the first that is opened again makes a new one.
 //
@@ -103,6 +105,9 @@ type Bus struct {
 	// link to link, so that an answer that a gateway owes to a former connection
 	// and sends on the next one is known by its id.
 	transactions atomic.Uint32
+
+	begun time.Time     // what the slots count from
+	slots atomic.Uint32 // given out so far
 
 	dialing chan struct{} // holds one token
 	missed  time.Time     // when the latest attempt to connect failed, and why; of who has the token
@@ -126,7 +131,7 @@ func NewBus(cfg BusConfig) (*Bus, error) {
 
 func newBus(cfg BusConfig, shared bool) *Bus {
 	b := &Bus{
-		cfg: cfg, shared: shared, dialing: make(chan struct{}, 1),
+		cfg: cfg, shared: shared, begun: time.Now(), dialing: make(chan struct{}, 1),
 		habits: make(map[byte]habit), owed: make(map[byte]doubt),
 	}
 	b.dialing <- struct{}{}
@@ -256,6 +261,21 @@ func (c *BusConfig) gap() time.Duration {
 		return c.Pause
 	}
 	return max(c.Pause, c.Serial.silence())
+}
+
+// slot returns the place of one more source in the period, as a share of it. Each
+// multiple of the golden ratio falls into the widest gap that those before it have
+// left, so that however many sources there are they are spread about evenly, and none
+// moves when one is added.
+func (b *Bus) slot() float64 {
+	_, share := math.Modf(float64(b.slots.Add(1)-1) * (math.Phi - 1))
+	return share
+}
+
+// untilSlot returns how long it is until a slot of the period, more than 0 and one
+// period at most.
+func (b *Bus) untilSlot(slot float64, period time.Duration) time.Duration {
+	return period - (time.Since(b.begun)-time.Duration(slot*float64(period))+period)%period
 }
 
 // join returns a link for one more stream, new or one with others on it. However

@@ -471,3 +471,83 @@ func TestRefusingEverythingTeachesNothing(t *testing.T) {
 		})
 	}
 }
+
+// The polls of units on one bus have their places in the period: a unit that answers
+// slowly delays those that come next, and not all; a unit that was away comes back to
+// its own, and none moves for one that is added.
+func TestPollsHaveTheirPlaces(t *testing.T) {
+	for _, f := range []modbus.Framing{modbus.MBAP, modbus.RTU} {
+		synctest.Test(t, func(t *testing.T) {
+			const units, interval = 10, 5 * time.Second
+			devices := make(map[byte]modbustest.Device)
+			for unit := byte(1); unit <= units; unit++ {
+				devices[unit] = ticking{}
+			}
+			asked := make(map[byte][]time.Duration) // when, in the period
+			begun := time.Now()
+			l := newLine(t, modbus.BusConfig{Framing: f}, modbustest.Config{
+				Framing: modbustest.Framing(f), Units: devices,
+				Fault: func(x *modbustest.Exchange) {
+					unit := x.Request.Unit
+					asked[unit] = append(asked[unit], time.Since(begun)%interval)
+					if unit == 1 {
+						x.Delay = 200 * time.Millisecond
+					}
+				},
+			})
+			streams := make(map[byte]acquire.Stream)
+			poll := func(polls int) {
+				clear(asked)
+				done := make(chan error)
+				for _, s := range streams {
+					go func() {
+						var b acquire.Batch
+						var err error
+						for range polls {
+							if err == nil {
+								err = s.Next(t.Context(), &b)
+							}
+						}
+						done <- err
+					}()
+				}
+				for range streams {
+					require.NoError(t, <-done)
+				}
+			}
+			sources := make(map[byte]*modbus.Source)
+			open := func(unit byte) {
+				if sources[unit] == nil {
+					sources[unit] = l.source(t, modbus.Config{Unit: unit, Interval: interval}, 2)
+				}
+				s, err := sources[unit].Open(t.Context())
+				require.NoError(t, err)
+				t.Cleanup(func() { s.Close() })
+				streams[unit] = s
+			}
+			for unit := byte(1); unit < units; unit++ {
+				open(unit)
+			}
+			poll(10)
+			place := make(map[byte]time.Duration)
+			for unit, at := range asked {
+				require.Len(t, at, 10)
+				place[unit] = at[1] // the first is at once
+				for _, when := range at[2:] {
+					assert.InDelta(t, place[unit], when, float64(30*time.Millisecond), "unit %d", unit)
+				}
+				for other, elsewhere := range place {
+					assert.True(t, other == unit || max(place[unit]-elsewhere, elsewhere-place[unit]) > 100*time.Millisecond, "%d and %d", unit, other)
+				}
+			}
+			require.NoError(t, streams[3].Close())
+			time.Sleep(1234 * time.Millisecond)
+			open(3)
+			open(units)
+			poll(4)
+			for unit := byte(1); unit < units; unit++ {
+				assert.InDelta(t, place[unit], asked[unit][3], float64(30*time.Millisecond), "unit %d", unit)
+			}
+		})
+	}
+}

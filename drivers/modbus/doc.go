@@ -37,8 +37,8 @@
 // # Sharing
 //
 // Sources of several units behind one serial line or gateway share a Bus. Their
-// requests take turns in the order of asking; each has its own timeout, so that a
-// unit that is dead costs the others one timeout each time that it is tried: with
+// requests take turns in the order of asking, and their polls are spread over the
+// period; each has its own timeout, so that a unit that is dead costs the others one timeout each time that it is tried: with
 // acquire.Reconnect, once per back-off. A Bus has one connection, or as many as
 // Links says, made with the first stream and closed with the last or when it breaks.
 // Release closes it between polls, for devices that serve one client.

@@ -128,6 +128,7 @@ type Source struct {
 	cfg    Config
 	bus    *Bus
 	points []acquire.PointID
+	slot   float64 // of its polls in the period of a shared bus
 	framer framer
 	tally  acquire.Tally
 
@@ -178,6 +179,9 @@ func NewSource(cfg Config) (*Source, error) {
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %s: %w", cfg.Name, err)
+	}
+	if bus.shared {
+		s.slot = bus.slot()
 	}
 	s.cfg.Points = nil // the members have them
 	s.terms = s.configured()

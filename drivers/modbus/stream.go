@@ -139,6 +139,9 @@ func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
 	switch {
 	case s.due.IsZero():
 		s.due = now
+		if s.src.bus.shared && interval > 0 { // the second poll may be early, and finds its place
+			s.due = now.Add(s.src.bus.untilSlot(s.src.slot, interval) - interval)
+		}
 		return 0, nil
 	case interval < 0:
 		s.due = now
