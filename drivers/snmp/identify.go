@@ -8,7 +8,10 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 )
 
-var _ acquire.Identifier = (*Agent)(nil)
+var (
+	_ acquire.Identifier = (*Agent)(nil)
+	_ acquire.Identifier = (*Source)(nil)
+)
 
 // errNameless is the error of a device that says nothing of itself.
 var errNameless = errors.New("snmp: the agent says nothing of what it is")
@@ -75,9 +78,10 @@ func (a *Agent) Identify(ctx context.Context) (acquire.Identity, error) {
 	return id, nil
 }
 
-// identify asks an agent what its device is, over a session of its own.
-func identify(ctx context.Context, cfg *sessionConfig) (id acquire.Identity, err error) {
-	a := newAgent(cfg, DefaultMaxObjects)
+// Identify asks the agent what its device is, over a connection of its own. See
+// Agent.Identify.
+func (s *Source) Identify(ctx context.Context) (id acquire.Identity, err error) {
+	a := newAgent(s.agent, DefaultMaxObjects)
 	defer func() { err = errors.Join(err, a.Close()) }()
 	return a.Identify(ctx)
 }

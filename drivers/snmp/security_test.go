@@ -324,7 +324,7 @@ func TestNothingIsBelievedThatIsNotProved(t *testing.T) {
 		"boots of before":               {snmptest.OffBoots(-1), snmp.OutOfWindow, false},
 		"time of before":                {snmptest.OffTime(-151 * time.Second), snmp.OutOfWindow, false},
 		"a replay":                      {snmptest.Frozen(), snmp.ErrTimeout, true},
-		"the answer before":             {snmptest.Stale(), snmp.ErrTimeout, true},
+		"the answer before":             {snmptest.From(2, snmptest.Stale()), snmp.ErrTimeout, true},
 		"another context":               {snmptest.OtherContext("feeder 3"), snmp.ErrTimeout, false},
 		"another message id":            {snmptest.WrongMessageID(), snmp.ErrTimeout, false},
 		"another request id":            {snmptest.WrongRequestID(), snmp.ErrTimeout, false},
@@ -351,13 +351,11 @@ func TestNothingIsBelievedThatIsNotProved(t *testing.T) {
 				begin := 4 // when the engine and its time are known, and a first answer has come
 				cfg := snmp.AgentConfig{User: alice}
 				if test.replays {
-					begin, cfg.Retries = 3, -1
+					begin, cfg.Retries = 3, -1 // the first answer is what is replayed
 				}
 				a, server := inPipe(t, truths, snmptest.From(begin, test.fault), cfg)
 				time.Sleep(time.Hour)
-				if err := ask(t, a); !test.replays {
-					require.NoError(t, err)
-				}
+				require.NoError(t, ask(t, a))
 				for range 3 {
 					before := server.Stats().Requests
 					err := ask(t, a)
@@ -378,6 +376,12 @@ func TestNothingIsBelievedThatIsNotProved(t *testing.T) {
 				// When it is over it is over: nothing forged has been learnt.
 				server.SetFault(nil)
 				time.Sleep(2 * time.Minute)
+				if test.want == errAny {
+					for range 3 { // of a flood there is something left to drop
+						_ = ask(t, a)
+					}
+					time.Sleep(2 * time.Minute)
+				}
 				assert.NoError(t, ask(t, a))
 				assert.NoError(t, ask(t, a))
 			})

@@ -58,7 +58,7 @@ func (c *sessionConfig) nextID() int32 {
 // Limits on what one request may cost.
 const (
 	maxTries   = 24  // messages sent for one request, those that find the engine included
-	maxForeign = 256 // messages dropped while one request waits
+	maxForeign = 512 // messages dropped while one request waits
 )
 
 // minBuffer is how large the buffer for answers is before any was larger.

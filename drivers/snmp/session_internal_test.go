@@ -254,7 +254,7 @@ func TestLargeAnswer(t *testing.T) {
 func TestFloodEndsTheRequest(t *testing.T) {
 	a := startScripted(t, func(_ int, request []byte, send reply) {
 		m := parsed(t, request)
-		for range 2 * maxForeign {
+		for range 20 * maxForeign {
 			m.PDU.RequestID++
 			send(answer(m, -1))
 		}
