@@ -36,7 +36,7 @@ func (k EventKind) String() string {
 // Event is something that happened between two batches. It is recorded in its
 // place among them.
 type Event struct {
-	Kind      EventKind
+	Kind      EventKind       // what happened
 	Time      acquire.Instant // when it happened, by the clock of the recorder
 	Source    string          // name of the source, at most 255 bytes are kept
 	Quality   acquire.Quality // for Failed: what acquire.QualityOf makes of the error

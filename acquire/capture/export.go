@@ -52,8 +52,8 @@ const maxRows = 4096
 
 // SyntaxError says where a file of text is not as this package writes it.
 type SyntaxError struct {
-	Line int // from 1
-	Err  error
+	Line int   // from 1
+	Err  error // what is wrong with it
 }
 
 // Error formats e as "capture: line 7: cause".

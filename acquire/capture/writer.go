@@ -107,13 +107,13 @@ type Stats struct {
 	Bytes          uint64 // written, in all files
 	Files          uint64 // begun
 
-	UnrecordedBatches uint64 // dropped because of an error
-	UnrecordedSamples uint64 // dropped because of an error
-	UnrecordedEvents  uint64 // dropped because of an error
-	UnreadableTexts   uint64 // texts that did not belong to their batch, recorded as bad samples without a value
-	Errors            uint64 // errors met
-	LastError         error  // nil if none yet
-	LastErrorAt       acquire.Instant
+	UnrecordedBatches uint64          // dropped because of an error
+	UnrecordedSamples uint64          // dropped because of an error
+	UnrecordedEvents  uint64          // dropped because of an error
+	UnreadableTexts   uint64          // texts that did not belong to their batch, recorded as bad samples without a value
+	Errors            uint64          // errors met
+	LastError         error           // nil if none yet
+	LastErrorAt       acquire.Instant // when LastError was met
 }
 
 // Writer records batches. They are collected in a block, which is written as a
@@ -439,9 +439,9 @@ func (w *Writer) Close() error {
 
 // BlockError says that a block was not written, and how much was in it.
 type BlockError struct {
-	Batches uint64
-	Samples uint64
-	Err     error // what writing said
+	Batches uint64 // that were in it
+	Samples uint64 // that were in it
+	Err     error  // what writing said
 }
 
 // Error formats e as "capture: 12 batches, 4000 samples not recorded: cause".
