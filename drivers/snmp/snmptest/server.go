@@ -310,7 +310,7 @@ func (s *Server) present() (c Clock, engine string) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Clock{Now: now, Up: now.Sub(s.started), Boots: s.boots}, s.engine
+	return Clock{Now: now, Up: max(now.Sub(s.started), 0), Boots: s.boots}, s.engine
 }
 
 // enter registers what Close has to close, or closes it and returns false when the server is closed.
