@@ -127,16 +127,24 @@ func (r *run) addSomeSteps(times []acquire.Instant, values []float64, at, step a
 	i := r.addVectorSteps(times, values, at, step)
 	at += acquire.Instant(i) * step
 	sum, seen, other := r.quanta.lo, r.seen, acquire.Instant(0)
-	for ; i < len(times)-1; i += 2 {
+	for ; i < len(times)-3; i += 4 {
 		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
 		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
-		if a&partMask == 0 || b&partMask == 0 {
+		c := math.Float64bits(float64(values[i+2]*factor)+shift) - zero
+		d := math.Float64bits(float64(values[i+3]*factor)+shift) - zero
+		if a&partMask == 0 || b&partMask == 0 || c&partMask == 0 || d&partMask == 0 {
 			break
 		}
-		other |= times[i] ^ at | times[i+1] ^ (at + step)
-		at += 2 * step
-		seen |= a | b
-		sum += a>>partBits + b>>partBits
+		other |= times[i] ^ at
+		at += step
+		other |= times[i+1] ^ at
+		at += step
+		other |= times[i+2] ^ at
+		at += step
+		other |= times[i+3] ^ at
+		at += step
+		seen |= a | b | c | d
+		sum += a>>partBits + b>>partBits + c>>partBits + d>>partBits
 	}
 	if other != 0 {
 		seen = 1 << 63

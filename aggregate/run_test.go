@@ -89,6 +89,32 @@ func TestRunEqualsSamples(t *testing.T) {
 	require.Greater(t, took, 3000)
 }
 
+// One sample off the steps of all others shows, wherever it is and however far off.
+func TestOneTimeOffTheStepsShows(t *testing.T) {
+	const n, step = 40, acquire.Instant(1e9)
+	g := gauge{factor: 1e6}
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = 1
+	}
+	for at := range 9 {
+		for i := range n {
+			for bit := range 40 {
+				times := make([]acquire.Instant, n)
+				for j := range times {
+					times[j] = soonest + acquire.Instant(at)*7919 + acquire.Instant(j)*step
+				}
+				first := times[0]
+				r := g.run()
+				require.True(t, r.addSteps(times, values, first, step))
+				times[i] ^= 1 << bit
+				r = g.run()
+				require.False(t, r.addSteps(times, values, first, step), "sample %d, bit %d", i, bit)
+			}
+		}
+	}
+}
+
 // What is distinct is rounded by the shift as round does it.
 func TestPartsRoundAsRound(t *testing.T) {
 	random := rand.New(rand.NewPCG(63, 64))
