@@ -30,15 +30,14 @@ func (c *clock) restarted(ticks uint32, at time.Time) bool {
 	if !before.known {
 		return false
 	}
-	elapsed := max(at.Sub(before.at), 0)
-	passed := int64(elapsed / (10 * time.Millisecond))
+	passed := int64(max(at.Sub(before.at), 0) / (10 * time.Millisecond))
 	tolerance := max(60*100, passed/10)
 	now, expected := int64(ticks), int64(before.ticks)+passed
-	if ticks < before.ticks {
-		turns := max(expected-now+wrapAfter/2, 0) / wrapAfter
-		return turns == 0 || abs(expected-turns*wrapAfter-now) > tolerance
+	if turns := (expected - now + wrapAfter/2) / wrapAfter; turns > 0 && abs(expected-turns*wrapAfter-now) <= tolerance {
+		return false
 	}
-	return now <= passed && now-int64(before.ticks) < passed/2 && expected-now > tolerance
+	return ticks < before.ticks ||
+		now <= passed && now-int64(before.ticks) < passed/2 && expected-now > tolerance
 }
 
 func abs(n int64) int64 { return max(n, -n) }
