@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -115,16 +116,27 @@ func fill(r *rand.Rand, b *acquire.Batch, ids []acquire.PointID, now *acquire.In
 
 // render writes all that a batch says, for comparison.
 func render(b *acquire.Batch) string {
-	var out []byte
-	out = fmt.Appendf(out, "received %d watermark %d lost %d points %v\n", b.Received, b.Watermark, b.Lost, b.Points)
+	out := make([]byte, 0, 40*(len(b.Samples)+4))
+	number := func(x int64) { out = append(strconv.AppendInt(out, x, 10), ' ') }
+	number(int64(b.Received))
+	number(int64(b.Watermark))
+	number(int64(b.Lost))
+	for _, id := range b.Points {
+		number(int64(id))
+	}
 	for _, s := range b.Samples {
+		out = append(out, '\n')
+		number(int64(s.Time))
+		number(int64(s.Point))
+		number(int64(s.Quality))
 		word, _ := s.Value.Uint64()
-		text := []byte(nil)
+		out = append(out, s.Value.Kind().String()...)
 		if s.Value.Kind() == acquire.KindText {
-			word = 0
-			text, _ = b.Text(s.Value)
+			text, _ := b.Text(s.Value)
+			out = strconv.AppendQuote(out, string(text))
+		} else {
+			out = strconv.AppendUint(append(out, ' '), word, 16)
 		}
-		out = fmt.Appendf(out, "%d %d %s %x %q %x\n", s.Time, s.Point, s.Value.Kind(), word, text, uint32(s.Quality))
 	}
 	return string(out)
 }
