@@ -66,15 +66,16 @@ func (a *authority) permit(now time.Time) error {
 
 // judged takes note of how a request ended.
 func (a *authority) judged(err error, now time.Time) {
-	fault, ok := faultOf(err)
-	if err != nil && (!ok || !fault.ours()) {
+	if err != nil && !insecure(err) {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.failures++; err == nil {
+	if err == nil {
 		a.failures = 0
+		return
 	}
+	a.failures++
 	a.until = now.Add(lockout)
 }
 

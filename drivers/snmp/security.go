@@ -368,13 +368,10 @@ func (f SecurityFault) Quality() acquire.Quality {
 	return acquire.Bad.Because(reason).WithNative(uint16(f))
 }
 
-// ours reports whether f is about credentials, so that trying on may lock us out.
-func (f SecurityFault) ours() bool { return f.Quality().Reason() == acquire.Security }
-
-// faultOf returns the fault that err is about.
-func faultOf(err error) (f SecurityFault, ok bool) {
-	ok = errors.As(err, &f)
-	return f, ok
+// insecure reports whether err is about credentials, so that trying on may lock us out.
+func insecure(err error) bool {
+	var f SecurityFault
+	return errors.As(err, &f) && f.Quality().Reason() == acquire.Security
 }
 
 // printable returns an engine id in hexadecimal digits.

@@ -354,17 +354,201 @@ func TestBrokenStreamEnds(t *testing.T) {
 	}
 }
 
-func TestRoundTripAllocs(t *testing.T) {
-	a := startScripted(t, func(n int, request []byte, send reply) { send(answer(parsed(t, request), 1)) })
-	s := openTo(t, AgentConfig{Address: a.address()})
-	request := sysServices
-	ctx := t.Context()
-	n := testing.AllocsPerRun(200, func() {
-		if _, err := s.roundTrip(ctx, &request); err != nil {
-			t.Error(err)
+// mirror is a connection to an agent that answers each request with as many objects as
+// it asks for, and allocates nothing.
+type mirror struct {
+	net.Conn // nil: nothing else is called
+	user     User
+	keys     *snmpwire.Keys
+	engine   []byte
+	request  []byte
+	answer   []byte
+	bindings []byte
+}
+
+func newMirror(t testing.TB, u User) *mirror {
+	m := &mirror{user: u, engine: []byte("mirrored")}
+	if u.given() {
+		checked, faults := u.checked()
+		require.Empty(t, faults)
+		keys, err := newAuthority(checked).localize(m.engine)
+		require.NoError(t, err)
+		m.keys = keys
+	}
+	return m
+}
+
+func (m *mirror) Write(b []byte) (int, error) {
+	m.request = append(m.request[:0], b...)
+	if m.keys == nil {
+		var message snmpwire.Message
+		if err := message.Parse(m.request); err != nil {
+			return 0, err
 		}
-	})
-	t.Logf("%v allocations, those of the agent included", n)
+		m.fill(&message.PDU)
+		m.answer = message.Append(m.answer[:0])
+		return len(b), nil
+	}
+	var message snmpwire.MessageV3
+	if err := message.Parse(m.request); err != nil {
+		return 0, err
+	}
+	message.Boots, message.Time = 3, 1000
+	switch {
+	case len(message.EngineID) == 0:
+		message.EngineID = m.engine
+		m.report(&message, snmpwire.UnknownEngineIDs)
+	case message.Flags&snmpwire.Authenticated != 0 && m.keys.Verify(m.request, &message) != nil:
+		m.report(&message, snmpwire.WrongDigests)
+	default:
+		if message.Flags&snmpwire.Private != 0 {
+			var parsed snmpwire.MessageV3 // with the time that the request was encrypted at
+			if err := parsed.Parse(m.request); err != nil {
+				return 0, err
+			}
+			if _, err := m.keys.Decrypt(parsed.Ciphertext[:0], &parsed); err != nil {
+				return 0, err
+			}
+			message.Scoped = parsed.Scoped
+		}
+		m.fill(&message.Scoped.PDU)
+	}
+	message.Flags &^= snmpwire.Reportable
+	var err error
+	m.answer, err = message.Append(m.answer[:0], m.keys)
+	return len(b), err
+}
+
+func (m *mirror) report(message *snmpwire.MessageV3, stat snmpwire.Stat) {
+	message.Flags = 0
+	message.Scoped.PDU.Type = snmpwire.Report
+	m.bindings = snmpwire.AppendBinding(m.bindings[:0], []byte(stat.OID()), []byte{byte(snmpwire.Counter32), 1, 1})
+	message.Scoped.PDU.Bindings = m.bindings
+}
+
+// fill makes a request its answer: objects under the names asked for, and of a bulk
+// request behind the name.
+func (m *mirror) fill(p *snmpwire.PDU) {
+	value := [...]byte{byte(snmpwire.Gauge32), 2, 0x12, 0x34}
+	m.bindings = m.bindings[:0]
+	bulk := p.Type == snmpwire.BulkRequest
+	for list := p.Bindings; len(list) > 0; {
+		b, rest, err := snmpwire.NextBinding(list)
+		if err != nil {
+			return
+		}
+		list = rest
+		if !bulk {
+			m.bindings = snmpwire.AppendBinding(m.bindings, b.Name, value[:])
+			continue
+		}
+		// Names are 1.3.6.1.4.1 and one more number.
+		var name [16]byte
+		_, tail, _ := snmpwire.NextArc(b.Name[min(5, len(b.Name)-1):])
+		n := uint32(0)
+		if len(tail) > 0 {
+			n, _, _ = snmpwire.NextArc(tail)
+		}
+		for i := range uint32(p.ErrorIndex) {
+			m.bindings = snmpwire.AppendBinding(m.bindings, snmpwire.AppendArc(append(name[:0], 0x2b, 6, 1, 4, 1, 1), n+i+1), value[:])
+		}
+	}
+	*p = snmpwire.PDU{Type: snmpwire.Response, RequestID: p.RequestID, Bindings: m.bindings}
+}
+
+func (m *mirror) Read(b []byte) (int, error)         { return copy(b, m.answer), nil }
+func (m *mirror) SetDeadline(time.Time) error        { return nil }
+func (m *mirror) SetReadDeadline(t time.Time) error  { return nil }
+func (m *mirror) SetWriteDeadline(t time.Time) error { return nil }
+func (m *mirror) Close() error                       { return nil }
+
+var mirrored = map[string]AgentConfig{
+	"v1":             {Version: V1, Community: secretCommunity},
+	"v2c":            {Community: secretCommunity},
+	"v3 noAuth":      {User: User{Name: "u", Level: NoAuthNoPriv}},
+	"v3 SHA-256":     {User: User{Name: "u", AuthKey: "canary-key"}},
+	"v3 AES-128":     {User: User{Name: "u", AuthKey: "canary-key", PrivKey: "canary-key"}},
+	"v3 SHA-512 DES": {User: User{Name: "u", Auth: SHA512, AuthKey: "canary-key", Priv: DES, PrivKey: "canary-key"}},
+}
+
+func openMirror(t testing.TB, cfg AgentConfig) *session {
+	cfg.Dial = func(context.Context) (net.Conn, error) { return newMirror(t, cfg.User), nil }
+	return openTo(t, cfg)
+}
+
+// sixty asks for 60 objects.
+func sixty() snmpwire.PDU {
+	p := snmpwire.PDU{Type: snmpwire.ReadRequest}
+	for i := range uint32(60) {
+		p.Bindings = snmpwire.AppendQuery(p.Bindings, OID("1.3.6.1.2.1.2.2.1.10").Child(i).encode())
+	}
+	return p
+}
+
+func TestRoundTripAllocs(t *testing.T) {
+	for name, cfg := range mirrored {
+		t.Run(name, func(t *testing.T) {
+			s := openMirror(t, cfg)
+			request := sixty()
+			ctx := t.Context()
+			trip := func() {
+				r, err := s.roundTrip(ctx, &request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := 0
+				for list := r.PDU.Bindings; len(list) > 0; n++ {
+					if _, list, err = snmpwire.NextBinding(list); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n != 60 {
+					t.Fatal(n)
+				}
+			}
+			trip() // finds the engine, and makes the buffers large enough
+			assert.Zero(t, testing.AllocsPerRun(100, trip))
+		})
+	}
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	for name, cfg := range mirrored {
+		b.Run(name, func(b *testing.B) {
+			s := openMirror(b, cfg)
+			request := sixty()
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.roundTrip(ctx, &request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWalk(b *testing.B) {
+	cfg := mirrored["v2c"]
+	cfg.Dial = func(context.Context) (net.Conn, error) { return newMirror(b, cfg.User), nil }
+	a, err := NewAgent(cfg)
+	require.NoError(b, err)
+	b.ReportAllocs()
+	objects := 0
+	for b.Loop() {
+		for v, err := range a.Walk(b.Context(), "1.3.6.1.4.1.1") {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n, ok := v.Int64(); !ok || n != 0x1234 {
+				b.Fatal(v)
+			}
+			if objects++; objects%5000 == 0 {
+				break
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(objects), "ns/object")
 }
 
 func TestIDs(t *testing.T) {

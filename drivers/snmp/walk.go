@@ -158,7 +158,7 @@ func (w *walker) ask(ctx context.Context) (snmpwire.Binding, error) {
 		p.Type, p.ErrorIndex = snmpwire.BulkRequest, int32(repetitions)
 	}
 	answer, err := a.exchange(ctx, &p, &w.copy)
-	if _, insecure := faultOf(err); errors.Is(err, ErrTimeout) && repetitions > 1 && !insecure {
+	if errors.Is(err, ErrTimeout) && repetitions > 1 && !insecure(err) {
 		// Too long for the agent, or for something on the way: begin anew with one.
 		a.learn(repetitions * w.likely() / 2)
 		w.budget = w.likely()
