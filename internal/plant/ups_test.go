@@ -51,6 +51,9 @@ func TestUPS(t *testing.T) {
 	for _, at := range []int64{40 * s, 45 * s, 50 * s} {
 		near(t, "full", u.At(epoch+at).Charge, 1, 0)
 	}
+	if !u.At(epoch+50*s).OnBattery || u.At(epoch+50*s-1).OnBattery || u.At(epoch+60*s).OnBattery || !u.At(epoch+60*s-1).OnBattery {
+		t.Error("the outage is not from second 50 to 60")
+	}
 	near(t, "no jump at the return of the mains", u.At(epoch+60*s-1).Stored, u.At(epoch+60*s).Stored, 1e-8)
 	if n := u.At(epoch+55*s).Outages - u.At(epoch+45*s).Outages; n != 1 {
 		t.Errorf("%d outages in an outage", n)

@@ -381,13 +381,26 @@ func TestLongRequest(t *testing.T) {
 	require.NoError(t, err)
 	defer p.Close()
 	var names []string
-	size := func() int { return len(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names...)) }
-	for size() < 485 {
-		names = append(names, "1.3")
+	of := func(size int) []byte {
+		names = nil
+		for {
+			m := request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, append(names, "1.3"+strings.Repeat(".1", 40))...)
+			if len(m) >= size {
+				break
+			}
+			names = append(names, "1.3"+strings.Repeat(".1", 40))
+		}
+		for arcs := 0; ; arcs++ {
+			m := request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, append(names, "1.3"+strings.Repeat(".1", arcs))...)
+			if len(m) >= size {
+				require.Len(t, m, size)
+				return m
+			}
+		}
 	}
-	_, err = p.Write(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names...))
+	_, err = p.Write(of(485))
 	require.NoError(t, err)
-	ask(t, p, request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, names[2:]...))
+	assert.Equal(t, []string{"1 at 0"}, ask(t, p, of(484))[:1])
 	assert.EqualValues(t, 1, s.Stats().Malformed)
 }
 

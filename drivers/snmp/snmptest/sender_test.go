@@ -225,9 +225,18 @@ func TestInformV3(t *testing.T) {
 					a.Flags = snmpwire.Authenticated | snmpwire.Private
 					a.Scoped.PDU = snmpwire.PDU{Type: snmpwire.Response, RequestID: m.Scoped.PDU.RequestID, Bindings: m.Scoped.PDU.Bindings}
 				}
-				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.Flags = 0 })
-				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.ID++ })
-				answer(func(a *snmpwire.MessageV3) { acknowledge(a); a.Scoped.PDU.RequestID++ })
+				for _, spoil := range []func(a *snmpwire.MessageV3){
+					func(a *snmpwire.MessageV3) { a.Flags = 0 },
+					func(a *snmpwire.MessageV3) { a.ID++ },
+					func(a *snmpwire.MessageV3) { a.Scoped.PDU.RequestID++ },
+					func(a *snmpwire.MessageV3) { a.Scoped.PDU.Type = snmpwire.ReadRequest },
+				} {
+					answer(func(a *snmpwire.MessageV3) {
+						acknowledge(a)
+						a.Scoped.PDU.ErrorStatus = snmptest.GenErr // tells that it was taken
+						spoil(a)
+					})
+				}
 				seen = append(seen, "answered")
 				answer(acknowledge)
 			}
