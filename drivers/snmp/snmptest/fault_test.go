@@ -154,9 +154,12 @@ func TestFaultsInTime(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(begin))
 
 		s.SetFault(snmptest.Stale())
+		before := s.Stats()
 		_, err = c.Write(request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, sysUpTime))
 		require.NoError(t, err)
 		time.Sleep(time.Second)
+		assert.Equal(t, before.Gets+1, s.Stats().Gets)
+		assert.Equal(t, before.Replies, s.Stats().Replies, "nothing came before")
 		assert.Equal(t, ticks(105), now(), "the answer before")
 		time.Sleep(time.Second)
 		assert.Equal(t, ticks(205), now())

@@ -294,6 +294,11 @@ func TestMIB(t *testing.T) {
 	assert.Equal(t, 1, m.Len(), "all or nothing")
 	require.NoError(t, m.Set(snmptest.Objects{}.Row("1.3.2.1", "7.8", map[uint32]snmptest.Object{1: snmptest.Null(), 2: snmptest.Null()})))
 	assert.Equal(t, 1, m.Delete("1.3.2.1.2.7.8"))
+
+	require.NoError(t, m.Set(snmptest.Objects{"1.3.10.1": snmptest.Text("new")}))
+	assert.Equal(t, 2, m.Len())
+	assert.Equal(t, []string{"0 at 0", `1.3.10.1 04 "new"`}, ask(t, pipe(t, start(t, snmptest.Config{MIB: m})),
+		request(t, snmpwire.V2c, snmpwire.ReadRequest, 0, 0, "1.3.10.1")))
 }
 
 func TestClimb(t *testing.T) {
