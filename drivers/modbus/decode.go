@@ -172,6 +172,13 @@ func decode(b *acquire.Batch, decoders []decoder, data []byte, at acquire.Instan
 	}
 }
 
+// bad appends one sample without value per point of the block.
+func (b *block) bad(to *acquire.Batch, at acquire.Instant, q acquire.Quality) {
+	for i := range b.decoders {
+		to.Samples = append(to.Samples, acquire.Sample{Time: at, Point: b.decoders[i].point, Quality: q})
+	}
+}
+
 // value decodes a point by its rule. The quality is the severity, with the reason
 // where it is not good.
 func (d *decoder) value(b *acquire.Batch, data []byte) (acquire.Value, acquire.Quality) {

@@ -76,6 +76,11 @@
 // Unit.Probe ask whether anybody is there; Bus.Units, Unit.Ranges and Orders help to
 // find out what. There is no function that writes.
 //
+// # Traffic of others
+//
+// A Decoder makes samples of requests and answers that were captured or overheard, as a
+// Source with the same points would have made them.
+//
 // # Qualities
 //
 //	exception 1, 2, 3       bad: configuration, with the exception code

@@ -131,3 +131,42 @@ func ExampleBus() {
 	// meter 1/P 100 good
 	// meter 2/P 200 good
 }
+
+// What a controller asks of a meter, and what it is answered, as a capture shows it:
+// the PDUs, without the header of Modbus/TCP.
+func ExampleDecoder() {
+	catalog := acquire.NewCatalog()
+	decoder, err := modbus.NewDecoder(catalog, []modbus.Point{
+		{Name: "main/U", At: modbus.Input(0), Type: modbus.Uint16, Scale: units.Scale{Den: 10}, Unit: units.Volt},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sent := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var batch acquire.Batch
+	for _, overheard := range []struct {
+		request, answer string
+		took            time.Duration
+	}{
+		{"\x04\x00\x00\x00\x02", "\x04\x04\x09\x01\x00\x00", 40 * time.Millisecond}, // input registers 0 and 1
+		{"\x04\x00\x00\x00\x02", "\x84\x04", 40 * time.Millisecond},                 // the same, refused
+		{"\x06\x00\x00\x00\x01", "\x06\x00\x00\x00\x01", time.Millisecond},          // a write
+	} {
+		batch.Reset()
+		at := acquire.At(sent.Add(overheard.took / 2))
+		if err := decoder.Decode(&batch, []byte(overheard.request), []byte(overheard.answer), at); err != nil {
+			fmt.Println(err)
+		}
+		for _, s := range batch.Samples {
+			point, _ := catalog.Point(s.Point)
+			fmt.Println(point.Name, s.Time, s.Value, s.Quality)
+		}
+		sent = sent.Add(time.Second)
+	}
+	// Output:
+	// main/U 2026-01-02T03:04:05.02Z 230.5 good
+	// server device failure (4)
+	// main/U 2026-01-02T03:04:06.02Z - bad: device (code 4)
+	// modbus: no request to read bits or registers
+}

@@ -135,17 +135,23 @@ func (f framer) open(function byte, request, answer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, f.framing.damage(answer)
 	}
+	return answered(function, pdu.FunctionCode, pdu.Data)
+}
+
+// answered takes a PDU apart that answers a call of function: it returns the data if
+// that was served. The error is an Exception or a *FrameError.
+func answered(function, got byte, data []byte) ([]byte, error) {
 	switch {
-	case pdu.FunctionCode == function|exceptionBit && len(pdu.Data) != 1:
-		return nil, &FrameError{"exception length", len(pdu.Data), 1}
-	case pdu.FunctionCode == function|exceptionBit && pdu.Data[0] == 0:
+	case got == function|exceptionBit && len(data) != 1:
+		return nil, &FrameError{"exception length", len(data), 1}
+	case got == function|exceptionBit && data[0] == 0:
 		return nil, &FrameError{"exception code", 0, 1} // which Quality could not tell from none
-	case pdu.FunctionCode == function|exceptionBit:
-		return nil, Exception(pdu.Data[0])
-	case pdu.FunctionCode != function:
-		return nil, &FrameError{"function code", int(pdu.FunctionCode), int(function)}
+	case got == function|exceptionBit:
+		return nil, Exception(data[0])
+	case got != function:
+		return nil, &FrameError{"function code", int(got), int(function)}
 	}
-	return pdu.Data, nil
+	return data, nil
 }
 
 // least returns the length of the shortest frame, that of an exception.

@@ -68,6 +68,25 @@ type member struct {
 func (m member) at() Address { return Address{m.point.At.table, uint16(m.point.start())} }
 func (m member) end() int    { return m.point.start() + m.point.span() }
 
+// offset returns where the value itself begins in what is read from at on: in bits, or
+// in bytes of registers.
+func (m member) offset(at Address) int {
+	offset := int(m.point.At.offset - at.offset)
+	if at.table.bits() {
+		return offset
+	}
+	return 2 * offset
+}
+
+// compare orders members as they lie in a block.
+func (m member) compare(o member) int {
+	return cmp.Or(
+		cmp.Compare(m.point.At.table, o.point.At.table),
+		cmp.Compare(m.point.start(), o.point.start()),
+		cmp.Compare(o.end(), m.end()),
+	)
+}
+
 // terms are what requests cost and what the device bears.
 type terms struct {
 	Limits
@@ -132,12 +151,7 @@ func plan(members []member, t terms) []*block {
 		return alone
 	})
 	slices.SortStableFunc(members, func(a, b member) int {
-		return cmp.Or(
-			cmp.Compare(a.every, b.every),
-			cmp.Compare(a.point.At.table, b.point.At.table),
-			cmp.Compare(a.point.start(), b.point.start()),
-			cmp.Compare(b.end(), a.end()),
-		)
+		return cmp.Or(cmp.Compare(a.every, b.every), a.compare(b))
 	})
 	extents := make([]extent, len(members))
 	for i, m := range members {
@@ -231,10 +245,7 @@ func newBlock(members []member, t *terms) *block {
 	b.decoders = make([]decoder, len(members))
 	for i, m := range members {
 		d := newDecoder(m.id, m.point)
-		d.offset = int(m.point.At.offset - at.offset) // of the value itself
-		if !at.table.bits() {
-			d.offset *= 2
-		}
+		d.offset = m.offset(at)
 		b.decoders[i] = d
 	}
 	return b

@@ -168,14 +168,9 @@ func NewSource(cfg Config) (*Source, error) {
 	}
 	s := &Source{cfg: cfg, bus: bus, framer: newFramer(bus.cfg.Framing, cfg.Unit)}
 	var faults []error
-	for _, p := range cfg.Points {
-		id, err := cfg.Catalog.Define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role})
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		s.points = append(s.points, id)
-		s.members = append(s.members, member{id, p, s.cfg.every(p)})
+	s.members, faults = define(cfg.Catalog, cfg.Points, s.cfg.every)
+	for _, m := range s.members {
+		s.points = append(s.points, m.id)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %s: %w", cfg.Name, err)
@@ -198,26 +193,8 @@ func (c Config) checked() (Config, *Bus, error) {
 	if c.Catalog == nil {
 		fault("no catalog")
 	}
-	if len(c.Points) == 0 {
-		fault("no points")
-	}
-	named := make(map[string]bool, len(c.Points))
-	c.Points = slices.Clone(c.Points)
-	for i, p := range c.Points {
-		p = p.withDefaults()
-		c.Points[i] = p
-		if err := p.faults(); err != nil {
-			faults = append(faults, err)
-		}
-		if p.Name == "" {
-			fault("point at %s has no name", p.At)
-			continue
-		}
-		if named[p.Name] {
-			fault("point %q is given twice", p.Name)
-		}
-		named[p.Name] = true
-	}
+	points, wrong := checkedPoints(c.Points)
+	c.Points, faults = points, append(faults, wrong...)
 	for _, d := range []struct {
 		name  string
 		value *time.Duration
@@ -299,6 +276,44 @@ func (c Config) checked() (Config, *Bus, error) {
 	c.Name = cmp.Or(c.Name, bus.cfg.Name+"/"+strconv.Itoa(int(c.Unit)))
 	c.Now = bus.cfg.Now
 	return c, bus, errors.Join(faults...)
+}
+
+// checkedPoints returns points with their defaults filled in, and everything wrong
+// with them.
+func checkedPoints(points []Point) (checked []Point, faults []error) {
+	if len(points) == 0 {
+		faults = append(faults, errors.New("no points"))
+	}
+	named := make(map[string]bool, len(points))
+	for _, p := range points {
+		p = p.withDefaults()
+		checked = append(checked, p)
+		if err := p.faults(); err != nil {
+			faults = append(faults, err)
+		}
+		switch {
+		case p.Name == "":
+			faults = append(faults, fmt.Errorf("point at %s has no name", p.At))
+		case named[p.Name]:
+			faults = append(faults, fmt.Errorf("point %q is given twice", p.Name))
+		}
+		named[p.Name] = true
+	}
+	return checked, faults
+}
+
+// define returns the points as the catalog knows them, and an error for each that it
+// refuses.
+func define(c *acquire.Catalog, points []Point, every func(Point) int) (members []member, faults []error) {
+	for _, p := range points {
+		id, err := c.Define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role})
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		members = append(members, member{id, p, every(p)})
+	}
+	return members, faults
 }
 
 // connection returns the bus of c, nil if what leads to it is wrong.

@@ -442,10 +442,7 @@ func (s *stream) unanswered(err error) {
 
 // bad appends one sample without value per point of q.
 func (q *query) bad(b *acquire.Batch, at acquire.Instant, quality acquire.Quality) {
-	quality = q.stamp(at, quality)
-	for i := range q.decoders {
-		b.Samples = append(b.Samples, acquire.Sample{Time: at, Point: q.decoders[i].point, Quality: quality})
-	}
+	q.block.bad(b, at, q.stamp(at, quality))
 }
 
 // stamp flags quality if the clock ran backwards since q was asked before.
