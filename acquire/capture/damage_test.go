@@ -50,8 +50,8 @@ func TestCut(t *testing.T) {
 func TestFlip(t *testing.T) {
 	file, want := small(t)
 	_, whole := readAll(t, file, capture.ReaderConfig{})
-	for at := range file {
-		bit := byte(1) << (at % 8)
+	for at := 0; at < len(file); at += 2 {
+		bit := byte(1) << (at / 2 % 8)
 		file[at] ^= bit
 		got, report := readAll(t, file, capture.ReaderConfig{})
 		file[at] ^= bit
@@ -73,8 +73,8 @@ func TestFlipOpen(t *testing.T) {
 	file = file[:len(file)*9/10]
 	want, cut := readAll(t, file, capture.ReaderConfig{})
 	require.Greater(t, cut.Blocks+3, whole.Blocks)
-	for at := range file {
-		bit := byte(1) << (at % 8)
+	for at := 1; at < len(file); at += 2 {
+		bit := byte(1) << (at / 2 % 8)
 		file[at] ^= bit
 		got, report := readAll(t, file, capture.ReaderConfig{})
 		file[at] ^= bit

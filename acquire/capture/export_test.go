@@ -40,7 +40,7 @@ func sameIDs(t testing.TB) *acquire.Catalog {
 
 // JSON Lines hold all of a capture but the events that are not given to them.
 func TestJSONRoundTrip(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		file, want := record(t, 20+seed, 60, capture.Config{})
 		c := sameIDs(t)
 		r, err := capture.NewReader(bytes.NewReader(file), int64(len(file)), capture.ReaderConfig{Catalog: c})
@@ -126,7 +126,7 @@ func TestJSONStrict(t *testing.T) {
 
 // CSV holds all of the samples and when they arrived.
 func TestCSVRoundTrip(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		r := rand.New(rand.NewPCG(30+seed, 1))
 		c := sameIDs(t)
 		ids := points(t, c)

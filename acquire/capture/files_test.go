@@ -15,6 +15,7 @@ import (
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/acquire/capture"
+	"github.com/fieldtap/fieldtap/acquire/capture/capturetest"
 )
 
 // seconds writes n seconds of one point, from the second given.
@@ -283,7 +284,7 @@ func TestNested(t *testing.T) {
 	}
 	require.NoError(t, w.Close())
 	data := file.Bytes()
-	for at := 0; at < len(data); at += 7 {
+	for at := 0; at < len(data); at += 11 {
 		data[at] ^= 0x10
 		got, _ := readAll(t, data, capture.ReaderConfig{})
 		data[at] ^= 0x10
@@ -291,4 +292,61 @@ func TestNested(t *testing.T) {
 			require.NotContains(t, got, s)
 		}
 	}
+}
+
+// Events of several captures come in their places among the batches of all.
+func TestMergeEvents(t *testing.T) {
+	var seen []string
+	catalog := acquire.NewCatalog()
+	open := func(name string, from int) *capture.Reader {
+		var file bytes.Buffer
+		w, err := capture.NewWriter(&file, capture.Config{Catalog: catalog})
+		require.NoError(t, err)
+		id := define(t, catalog, name)
+		for i := range 2 {
+			require.NoError(t, w.Event(capture.Event{Kind: capture.Opened, Source: name, Time: 1}))
+			seconds(t, w, id, from+i, 1)
+		}
+		require.NoError(t, w.Event(capture.Event{Kind: capture.Closed, Source: name, Time: 1}))
+		require.NoError(t, w.Close())
+		r, err := capture.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()), capture.ReaderConfig{
+			Catalog: catalog,
+			OnEvent: func(ev capture.Event) { seen = append(seen, ev.Source+" "+ev.Kind.String()) },
+		})
+		require.NoError(t, err)
+		return r
+	}
+	m := capture.Merge(open("a", 0), open("b", 10))
+	var b acquire.Batch
+	for m.Next(&b) == nil {
+		p, _ := catalog.Point(b.Samples[0].Point)
+		seen = append(seen, p.Name)
+	}
+	require.Equal(t, []string{
+		"a opened", "a", "a opened", "a", "a closed",
+		"b opened", "b", "b opened", "b", "b closed",
+	}, seen)
+	require.NoError(t, m.Close())
+}
+
+func TestSyncEachBlock(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.mcap")
+	catalog := acquire.NewCatalog()
+	id := define(t, catalog, "x")
+	w, err := capture.Create(name, capture.Config{Catalog: catalog, Sync: capture.SyncEachBlock})
+	require.NoError(t, err)
+	seconds(t, w, id, 0, 10)
+	require.NoError(t, w.Close())
+	require.Equal(t, w.Stats().Samples, w.Stats().WrittenSamples)
+	r, err := capture.Open(name, capture.ReaderConfig{})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	var b acquire.Batch
+	require.ErrorIs(t, r.Next(&b), capture.ErrClosed)
+}
+
+// Captures of earlier versions stay readable. The text beside the file says what
+// is in it.
+func TestVersion1(t *testing.T) {
+	capturetest.Equal(t, filepath.Join("testdata", "version1.jsonl"), filepath.Join("testdata", "version1.mcap"))
 }

@@ -57,7 +57,7 @@ func FuzzReader(f *testing.F) {
 
 // What is read as JSON Lines is written as the same.
 func FuzzJSONReader(f *testing.F) {
-	file, _ := record(f, 42, 3, capture.Config{})
+	file, _ := record(f, 42, 1, capture.Config{})
 	c := sameIDs(f)
 	r, err := capture.NewReader(bytes.NewReader(file), int64(len(file)), capture.ReaderConfig{Catalog: c})
 	require.NoError(f, err)

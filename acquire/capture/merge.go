@@ -14,68 +14,79 @@ import (
 // A Merged is used by one goroutine at a time.
 type Merged struct {
 	readers []*Reader
-	heads   []head // of the readers that have not ended, in their order
-	primed  bool
+	heads   []arrival // of the readers that have not ended, in their order
+	taken   int       // the head whose batch was returned, -1 before the first
 }
 
-// head is the arrival of the next batch of a reader.
-type head struct {
+// arrival is that of the next batch of a reader.
+type arrival struct {
 	r  *Reader
 	at acquire.Instant
 }
 
 // Merge returns a Merged of readers, which share a Catalog if their points are to
 // be told apart. It owns them from now on.
-func Merge(readers ...*Reader) *Merged { return &Merged{readers: readers} }
+func Merge(readers ...*Reader) *Merged { return &Merged{readers: readers, taken: -1} }
 
 // Next fills b with the next batch of all. It returns io.EOF after the last.
 func (m *Merged) Next(b *acquire.Batch) error {
-	if !m.primed {
-		m.primed = true
+	if err := m.look(b); err != nil {
+		b.Reset()
+		return err
+	}
+	if len(m.heads) == 0 {
+		b.Reset()
+		return io.EOF
+	}
+	m.taken = 0
+	for i, h := range m.heads {
+		if h.at < m.heads[m.taken].at {
+			m.taken = i
+		}
+	}
+	return m.heads[m.taken].r.Next(b)
+}
+
+// look finds out when the next batches of the readers arrived that were not
+// looked at. b is free to be used.
+func (m *Merged) look(b *acquire.Batch) error {
+	if m.heads == nil {
+		m.heads = make([]arrival, 0, len(m.readers))
 		for _, r := range m.readers {
-			if err := m.push(r, len(m.heads), 0); err != nil {
+			at, err := m.next(r, b)
+			if err == nil {
+				m.heads = append(m.heads, arrival{r, at})
+			} else if !errors.Is(err, io.EOF) {
 				return err
 			}
 		}
-	}
-	for len(m.heads) > 0 {
-		first := 0
-		for i, h := range m.heads {
-			if h.at < m.heads[first].at {
-				first = i
-			}
-		}
-		h := m.heads[first]
-		err := h.r.Next(b)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		m.heads = append(m.heads[:first], m.heads[first+1:]...)
-		if more := m.push(h.r, first, h.at); more != nil {
-			return more
-		}
-		if err == nil {
-			return nil
-		}
-	}
-	b.Reset()
-	return io.EOF
-}
-
-// push puts a reader that has more in its place among the heads. A clock that
-// was set back does not let a batch overtake those before it.
-func (m *Merged) push(r *Reader, place int, before acquire.Instant) error {
-	at, err := r.Arrival()
-	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	if err != nil {
+	if m.taken < 0 || m.taken >= len(m.heads) {
+		return nil
+	}
+	h := &m.heads[m.taken]
+	at, err := m.next(h.r, b)
+	switch {
+	case err == nil:
+		h.at = max(h.at, at) // a clock that was set back lets no batch overtake those before it
+	case errors.Is(err, io.EOF):
+		m.heads = append(m.heads[:m.taken], m.heads[m.taken+1:]...)
+	default:
 		return err
 	}
-	m.heads = append(m.heads, head{})
-	copy(m.heads[place+1:], m.heads[place:])
-	m.heads[place] = head{r, max(at, before)}
+	m.taken = -1
 	return nil
+}
+
+// next returns when the next batch of r arrived. At the end, r gives out its last
+// events.
+func (m *Merged) next(r *Reader, b *acquire.Batch) (acquire.Instant, error) {
+	at, err := r.Arrival()
+	if err != nil {
+		err = r.Next(b)
+	}
+	return at, err
 }
 
 // Points returns the points of all readers, each once.

@@ -85,7 +85,7 @@ func readPoints(content []byte) ([]entry, bool, error) {
 		return nil, false, nil
 	}
 	all := f.text()
-	if f.short {
+	if f.short || len(f.b) > 0 { // a length that is too great would hide what follows
 		return nil, true, errPoints
 	}
 	var points []entry

@@ -30,8 +30,8 @@ type ReaderConfig struct {
 	// Select says by name whose samples are read; nil: all. Other samples are left
 	// out of their batches, which stay.
 	Select func(name string) bool
-	// OnEvent is called by Next with each event, before the batch that follows it
-	// is returned; nil: events are skipped.
+	// OnEvent is called by Next with each event whose time is in bounds, before the
+	// batch that follows it is returned; nil: events are skipped.
 	OnEvent func(Event)
 	// Decompressors are for blocks that other tools have compressed.
 	Decompressors []Decompressor
@@ -77,6 +77,7 @@ type Reader struct {
 	latest   acquire.Instant // log time of the latest block
 	open     int             // damages from this one on wait for the next block
 	spare    acquire.Batch   // for batches out of bounds
+	events   []Event         // to be given out before the next batch
 	report   Report
 }
 
@@ -181,7 +182,9 @@ func (r *Reader) Points() []acquire.PointID { return r.points }
 // A sample whose point is not described, because of damage, has no point.
 func (r *Reader) Next(b *acquire.Batch) error {
 	for {
-		if err := r.ready(); err != nil {
+		err := r.ready()
+		r.giveEvents()
+		if err != nil {
 			b.Reset()
 			return err
 		}
@@ -243,7 +246,15 @@ func (r *Reader) inBounds(t acquire.Instant) bool {
 	return (r.cfg.From == 0 || t >= r.cfg.From) && (r.cfg.To == 0 || t < r.cfg.To)
 }
 
-// ready sees to it that there is a batch to decode, giving out the events before
+// giveEvents gives out the events that wait for the next batch.
+func (r *Reader) giveEvents() {
+	for _, ev := range r.events {
+		r.cfg.OnEvent(ev)
+	}
+	r.events = r.events[:0]
+}
+
+// ready sees to it that there is a batch to decode, and collects the events before
 // it.
 func (r *Reader) ready() error {
 	if r.closed {
@@ -261,7 +272,9 @@ func (r *Reader) ready() error {
 			}
 			r.report.Events++
 			if r.cfg.OnEvent != nil && r.inBounds(ev.Time) {
-				r.cfg.OnEvent(ev)
+				if r.events = append(r.events, ev); len(r.events) >= maxEvents {
+					r.giveEvents() // of a capture without batches
+				}
 			}
 		}
 		if r.started && r.dec.batches > 0 {

@@ -95,6 +95,9 @@ func CreateSegments(s Segments, cfg Config) (*Writer, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := syncName(f.Name(), &cfg); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 		started, w.closer = first, f
 		return newFile(f, &cfg), nil
 	}

@@ -302,6 +302,10 @@ func (s *scanner) record(offset int64) int64 {
 		if n := f.uint32(); f.short || uint64(n)+2+4 != length {
 			return -1
 		}
+	case opHeader, opSchema, opChannel:
+		if size > maxMetadata || !fits(op, s.at(offset, int(size))) {
+			return -1
+		}
 	default:
 		// What reads as a Chunk but for its opcode is one that is damaged.
 		head[0] = opChunk
@@ -312,6 +316,27 @@ func (s *scanner) record(offset int64) int64 {
 		}
 	}
 	return offset + size
+}
+
+// fits tells whether the lengths within a record add up to its own.
+func fits(op byte, record []byte) bool {
+	if len(record) < recordHead {
+		return false
+	}
+	f := fields{b: record[recordHead:]}
+	strings := 3
+	switch op {
+	case opHeader:
+		strings = 2
+	case opSchema:
+		f.bytes(2)
+	case opChannel:
+		f.bytes(2 + 2)
+	}
+	for range strings {
+		f.text()
+	}
+	return !f.short && len(f.b) == 0
 }
 
 // plausible tells whether a record may begin at offset.

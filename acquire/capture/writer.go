@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -30,8 +32,9 @@ type Config struct {
 	Sync Sync
 	// Compressor compresses blocks; nil: none.
 	Compressor Compressor
-	// OnError is called with each error of writing, from the goroutine that met
-	// it. It must return soon. nil: errors show in Stats alone.
+	// OnError is called with each error of writing, from the goroutine that met it;
+	// calls do not overlap. It must return soon, and may ask the Writer for nothing
+	// but its Stats. nil: errors show there alone.
 	OnError func(error)
 	// Now is the clock for stamps of events; nil: time.Now.
 	Now func() time.Time
@@ -143,6 +146,8 @@ type Writer struct {
 	gap     Event  // not written yet
 	stats   Stats
 	closed  bool
+
+	telling sync.Mutex // held while the host is told of an error
 }
 
 // NewWriter returns a Writer to w, which is not closed by it. w is written to from
@@ -169,10 +174,26 @@ func Create(name string, cfg Config) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
+	if err := syncName(name, &cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("capture: %w", err), f.Close())
+	}
 	out := newFile(f, &cfg)
 	w := newWriter(cfg, func(acquire.Instant) (*file, error) { return out, nil })
 	w.closer = f
 	return w, nil
+}
+
+// syncName puts the name of a new file on disk, where each block is. Windows has
+// no way to, and no need.
+func syncName(name string, cfg *Config) error {
+	if cfg.Sync != SyncEachBlock || runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func newFile(w io.Writer, cfg *Config) *file {
@@ -401,6 +422,8 @@ func (w *Writer) note(err error) {
 // tell passes an error on to the host and returns it.
 func (w *Writer) tell(err error) error {
 	if err != nil && w.cfg.OnError != nil && !errors.Is(err, ErrClosed) {
+		w.telling.Lock()
+		defer w.telling.Unlock()
 		w.cfg.OnError(err)
 	}
 	return err

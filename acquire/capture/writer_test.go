@@ -102,7 +102,7 @@ func TestKill(t *testing.T) {
 	catalog := acquire.NewCatalog()
 	ids := points(t, catalog)
 	for range 200 {
-		k := &kill{left: r.IntN(100_000)}
+		k := &kill{left: r.IntN(30_000)}
 		w, err := capture.NewWriter(k, capture.Config{Catalog: catalog, MaxSamples: 1 + r.IntN(300)})
 		require.NoError(t, err)
 		var b acquire.Batch
