@@ -59,6 +59,7 @@ func (c *sessionConfig) nextID() int32 {
 const (
 	maxTries   = 24  // messages sent for one request, those that find the engine included
 	maxForeign = 512 // messages dropped while one request waits
+	maxFailing = 64  // failures to receive meanwhile
 )
 
 // minBuffer is how large the buffer for answers is before any was larger.
@@ -224,7 +225,7 @@ func (s *session) ask(ctx context.Context, p *snmpwire.PDU) (response, error) {
 		if left <= 0 || deadline.Sub(soft) < wait/2 {
 			soft = deadline // there is no time for another
 		}
-		if err := s.send(ctx, p, soft, deadline); err != nil {
+		if err := s.send(ctx, p, soft, deadline, &trouble); err != nil {
 			return response{}, err
 		}
 		answer, err := s.receive(ctx, soft, &trouble)
@@ -280,8 +281,9 @@ func (s *session) patience() time.Duration {
 	return max(s.cfg.timeout/time.Duration(1<<s.cfg.attempts()-1), 3*s.slowest)
 }
 
-// send sends the request once.
-func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Time) error {
+// send sends the request once. A datagram that does not leave is one that is lost, and
+// trouble says why.
+func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Time, trouble *error) error {
 	t := &s.tries[s.tried%maxTries]
 	*t = try{id: s.cfg.nextID()}
 	if err := s.compose(t, p); err != nil {
@@ -312,8 +314,9 @@ func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Ti
 			s.fail(fmt.Errorf("request given up half sent: %w", err))
 		}
 		return ctx.Err()
-	case !s.cfg.stream && !errors.Is(err, net.ErrClosed):
-		return nil // a datagram that does not leave is one that is lost
+	case !s.cfg.stream && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe):
+		*trouble = err
+		return nil
 	}
 	return s.fail(err)
 }
@@ -333,6 +336,7 @@ func (s *session) compose(t *try, p *snmpwire.PDU) (err error) {
 // receive returns the answer to one of the tries, and errAgain when none has come
 // until soft. What came instead is counted, and trouble says what it was.
 func (s *session) receive(ctx context.Context, soft time.Time, trouble *error) (response, error) {
+	failures := 0
 	for dropped := 0; dropped < maxForeign; {
 		message, err := s.next()
 		if err == errLarge {
@@ -353,11 +357,11 @@ func (s *session) receive(ctx context.Context, soft time.Time, trouble *error) (
 				return response{}, errAgain
 			case s.cfg.stream && errors.Is(err, io.EOF): // which, as a final error, would mean that the source is finite
 				return response{}, s.fail(errGone)
-			case s.cfg.stream || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF):
+			case s.cfg.stream || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || failures == maxFailing:
 				return response{}, s.fail(err)
 			default: // as when a port is closed: it may open before the time is over
 				*trouble = err
-				dropped++
+				failures++
 			}
 			continue
 		}

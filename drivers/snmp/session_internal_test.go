@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -471,8 +472,12 @@ var mirrored = map[string]AgentConfig{
 	"v3 SHA-512 DES": {User: User{Name: "u", Auth: SHA512, AuthKey: "canary-key", Priv: DES, PrivKey: "canary-key"}},
 }
 
+func newMirrorDial(t testing.TB, u User) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) { return newMirror(t, u), nil }
+}
+
 func openMirror(t testing.TB, cfg AgentConfig) *session {
-	cfg.Dial = func(context.Context) (net.Conn, error) { return newMirror(t, cfg.User), nil }
+	cfg.Dial = newMirrorDial(t, cfg.User)
 	return openTo(t, cfg)
 }
 
@@ -530,7 +535,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 func BenchmarkWalk(b *testing.B) {
 	cfg := mirrored["v2c"]
-	cfg.Dial = func(context.Context) (net.Conn, error) { return newMirror(b, cfg.User), nil }
+	cfg.Dial = newMirrorDial(b, cfg.User)
 	a, err := NewAgent(cfg)
 	require.NoError(b, err)
 	b.ReportAllocs()
@@ -561,6 +566,58 @@ func TestIDs(t *testing.T) {
 			t.Fatalf("id %d comes twice, or does not take four octets", id)
 		}
 		seen[id] = true
+	}
+}
+
+// failing is a connection that does nothing but fail.
+type failing struct {
+	net.Conn
+	write, read error
+	reads       int
+}
+
+func (f *failing) Write(b []byte) (int, error)       { return 0, f.write }
+func (f *failing) SetReadDeadline(t time.Time) error { return nil }
+func (f *failing) SetWriteDeadline(time.Time) error  { return nil }
+func (f *failing) SetDeadline(time.Time) error       { return nil }
+func (f *failing) Close() error                      { return nil }
+func (f *failing) Read([]byte) (int, error)          { f.reads++; return 0, f.read }
+
+func TestFailuresOfTheSystem(t *testing.T) {
+	unsent, unread := errors.New("message too long"), errors.New("network is down")
+	conn := &failing{write: unsent, read: os.ErrDeadlineExceeded}
+	dial := func(context.Context) (net.Conn, error) { return conn, nil }
+	s := openTo(t, AgentConfig{Dial: dial, Timeout: time.Millisecond})
+	_, err := s.roundTrip(t.Context(), &sysServices)
+	require.ErrorIs(t, err, ErrTimeout)
+	require.ErrorIs(t, err, unsent)
+	assert.NoError(t, s.failure())
+
+	conn = &failing{read: unread}
+	s = openTo(t, AgentConfig{Dial: dial, Timeout: time.Hour})
+	_, err = s.roundTrip(t.Context(), &sysServices)
+	require.ErrorIs(t, err, unread)
+	assert.Equal(t, acquire.Bad.Because(acquire.Communication), acquire.QualityOf(err))
+	assert.Equal(t, maxFailing+1, conn.reads)
+	assert.Equal(t, err, s.failure())
+}
+
+func TestAddresses(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.1":         "192.0.2.1:161",
+		"192.0.2.1:1161":    "192.0.2.1:1161",
+		"ups.example":       "ups.example:161",
+		"2001:db8::1":       "[2001:db8::1]:161",
+		"[2001:db8::1]":     "[2001:db8::1]:161",
+		"[2001:db8::1]:162": "[2001:db8::1]:162",
+	} {
+		got, err := hostPort(address)
+		assert.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	for _, address := range []string{":161", "a:0", "a:65536", "a:"} {
+		_, err := hostPort(address)
+		assert.Error(t, err, address)
 	}
 }
 
