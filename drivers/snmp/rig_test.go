@@ -27,6 +27,9 @@ type rig struct {
 	source  *snmp.Source
 	stream  acquire.Stream
 	batch   acquire.Batch
+
+	asked   uint64    // requests that the agent had when it was asked for that last
+	started time.Time // when the poll before was due
 }
 
 // ifEntry and the columns of it that tests use.

@@ -216,6 +216,7 @@ func (c Config) checked() (Config, *sessionConfig, error) {
 		interval(fmt.Sprintf("table %q", t.Name), t.Interval)
 	}
 	c.Limits.Refused = slices.Clone(c.Limits.Refused)
+	slices.SortFunc(c.Limits.Refused, OID.Compare)
 	if l := c.Limits; l.MaxAnswer < 0 || l.MaxObjects < 0 {
 		fault("a limit of %d bytes or %d objects is negative", l.MaxAnswer, l.MaxObjects)
 	}

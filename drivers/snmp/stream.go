@@ -552,8 +552,8 @@ func (s *stream) learnNoUpTime() {
 func (s *stream) learnRefused(o OID, why acquire.Quality) {
 	s.reasons[o] = why
 	s.src.learn(func(l *Limits) {
-		if !slices.Contains(l.Refused, o) {
-			l.Refused = append(slices.Clone(l.Refused), o)
+		if at, known := slices.BinarySearchFunc(l.Refused, o, OID.Compare); !known {
+			l.Refused = slices.Insert(slices.Clone(l.Refused), at, o)
 		}
 	})
 }

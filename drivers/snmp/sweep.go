@@ -17,6 +17,8 @@ type walk struct {
 	active  []*cursor // of the request under way, in the order of its bindings
 	limit   int       // repetitions to try, fewer than would fit; 0: none
 	only    int       // columns to ask for at once, fewer than all; 0: none
+
+	cells, idle int // cells so far, and requests that brought none
 }
 
 // cursor is a column with how far it was read.
@@ -24,6 +26,7 @@ type cursor struct {
 	*column
 	rows     *rows
 	last     []byte // name to go on from
+	reached  []byte // name up to which an answer is sound, nil behind the end of all
 	expected int    // cells that the poll before gave; 0: unknown
 	cells    int    // cells of this poll
 	octets   int    // that they took
@@ -72,6 +75,11 @@ func (c *cursor) left() int {
 func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 	w.start()
 	for w.next() {
+		if w.stuck() {
+			s.malformed++
+			w.fail(s.now(), badProtocol)
+			break
+		}
 		if err := s.broken(); err != nil {
 			w.fail(s.now(), acquire.QualityOf(err))
 			break
@@ -106,8 +114,8 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 			s.note(ctx, w.active[0].base, status)
 			w.refused(s, repetitions, upTime, at, status, int(answer.PDU.ErrorIndex))
 		default:
-			whole := s.take(w, b, &answer, at, repetitions, upTime)
 			w.limit *= 2
+			whole := s.take(w, b, &answer, at, repetitions, upTime)
 			if whole && repetitions > 1 {
 				s.grow(len(answer.PDU.Bindings))
 			}
@@ -119,7 +127,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 
 // start begins a new walk.
 func (w *walk) start() {
-	w.limit, w.only = 0, 0
+	w.limit, w.only, w.cells, w.idle = 0, 0, 0, 0
 	for _, c := range w.cursors {
 		c.start()
 	}
@@ -134,6 +142,25 @@ func (w *walk) next() bool {
 		}
 	}
 	return len(w.active) > 0
+}
+
+// maxIdle is how many requests in a row may bring nothing: more than it takes to come
+// down to one cell of one column.
+const maxIdle = 64
+
+// stuck reports whether the agent keeps us busy without giving anything.
+func (w *walk) stuck() bool {
+	cells := 0
+	for _, c := range w.cursors {
+		cells += c.cells + c.skips
+		if c.ended {
+			cells++
+		}
+	}
+	if w.idle++; cells > w.cells {
+		w.cells, w.idle = cells, 0
+	}
+	return w.idle > maxIdle
 }
 
 // lessen asks for half as many repetitions.
@@ -238,67 +265,86 @@ func (c *cursor) skip(at acquire.Instant, status ErrorStatus) {
 // as was asked for.
 func (s *stream) take(w *walk, b *acquire.Batch, answer *response, at acquire.Instant, repetitions int, upTime bool) bool {
 	list := answer.PDU.Bindings
+	columns := len(w.active)
 	if upTime && len(list) > 0 {
 		first, rest, err := snmpwire.NextBinding(list)
 		if err != nil {
-			w.broken(at)
+			w.doubt(s, at)
 			return false
 		}
 		list = rest
 		s.upTime(first, s.src.upTime)
 	}
-	n, columns := 0, len(w.active)
-	for ; len(list) > 0; n++ {
-		binding, rest, err := snmpwire.NextBinding(list)
-		if err != nil || n >= columns*repetitions {
-			w.broken(at)
-			return false
-		}
-		c := w.active[n%columns]
-		if !c.ended {
+	n, ok := w.sound(list)
+	switch {
+	case !ok || n > columns*repetitions:
+		w.doubt(s, at)
+		return false
+	case n < columns: // not even one of each
+		s.scant(w, at, n, repetitions)
+	}
+	for i := 0; len(list) > 0; i++ {
+		binding, rest, _ := snmpwire.NextBinding(list)
+		if c := w.active[i%columns]; !c.ended {
 			s.cell(c, b, &binding, at, len(list)-len(rest))
 		}
 		list = rest
 	}
-	if n < columns { // not even one of each
-		s.scant(w, at, n, repetitions)
-	}
 	return n == columns*repetitions
 }
 
-// broken ends the columns of an answer that is none.
-func (w *walk) broken(at acquire.Instant) {
+// sound counts the variable bindings of an answer, and reports whether each follows the
+// one before of its column. Of an answer where one does not, none is taken: who knows
+// what the others are.
+func (w *walk) sound(list []byte) (n int, ok bool) {
 	for _, c := range w.active {
-		if !c.ended {
-			c.fail(at, badProtocol)
-		}
+		c.reached = c.last
 	}
+	for ; len(list) > 0; n++ {
+		binding, rest, err := snmpwire.NextBinding(list)
+		if err != nil {
+			return n, false
+		}
+		c := w.active[n%len(w.active)]
+		switch {
+		case binding.Tag == snmpwire.EndOfMibView:
+			c.reached = nil
+		case c.reached == nil || snmpwire.CompareOID(binding.Name, c.reached) <= 0:
+			return n, false
+		default:
+			c.reached = binding.Name
+		}
+		list = rest
+	}
+	return n, true
+}
+
+// doubt is for an answer that breaks the protocol. Its columns are asked for apart, so
+// that it shows which it comes from.
+func (w *walk) doubt(s *stream, at acquire.Instant) {
+	s.malformed++
+	if len(w.active) > 1 {
+		w.only = ceil(len(w.active), 2)
+		return
+	}
+	w.active[0].fail(at, badProtocol)
 }
 
 // scant is for an answer of n bindings, fewer than columns: the agent had no room for
-// more, or breaks the protocol. What was given counts, as those columns have moved on.
+// more, or breaks the protocol. Columns that moved on have done so.
 func (s *stream) scant(w *walk, at acquire.Instant, n, repetitions int) {
 	switch {
 	case n > 0 && !s.terms.single:
 	case repetitions > 1:
 		w.lessen(repetitions)
 	default:
-		s.malformed++
-		w.broken(at)
+		w.doubt(s, at)
 	}
 }
 
 // cell takes one variable binding of a column.
 func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at acquire.Instant, octets int) {
-	switch {
-	case cell.Tag == snmpwire.EndOfMibView:
-		c.end(at)
-		return
-	case snmpwire.CompareOID(cell.Name, c.last) <= 0: // a walk that turns back would not end
-		s.malformed++
-		c.fail(at, badProtocol)
-		return
-	case !bytes.HasPrefix(cell.Name, c.base):
+	if cell.Tag == snmpwire.EndOfMibView || !bytes.HasPrefix(cell.Name, c.base) {
 		c.end(at)
 		return
 	}
