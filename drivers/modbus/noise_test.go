@@ -104,12 +104,11 @@ func TestOwnRequestIsNoAnswer(t *testing.T) {
 		for _, noise := range []string{"", "\x00", "\x01", "\xFF\xFF\xFF"} {
 			for _, delay := range []time.Duration{0, 50 * time.Millisecond, 700 * time.Millisecond} {
 				synctest.Test(t, func(t *testing.T) {
-					var asked []byte
-					l := newLine(t, modbus.BusConfig{Framing: f, Trace: modbus.Trace{Sent: func(b []byte) { asked = append(asked[:0], b...) }}},
+					l := newLine(t, modbus.BusConfig{Framing: f},
 						modbustest.Config{Framing: modbustest.Framing(f), Units: map[byte]modbustest.Device{1: labelled{}}})
 					l.server.SetFault(func(x *modbustest.Exchange) {
+						echo := append([]byte(noise), onLine(f, x.Frame[6:])...)
 						x.Wire = func(answer []byte) []byte {
-							echo := append([]byte(noise), asked...)
 							x.Pieces, x.Pause = []int{len(echo)}, delay
 							return append(echo, answer...)
 						}
