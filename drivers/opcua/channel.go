@@ -810,7 +810,7 @@ func (c *channel) judge(k *call, m *message, service string, want uint32) (*mess
 	switch {
 	case r.Err() != nil:
 		err = &ProtocolError{Reason: service + ": " + r.Err().Error()}
-	case header.Handle != handle:
+	case header.Handle != handle && (header.Handle != 0 || header.ID != uabin.ServiceFaultID): // some servers give a fault no handle; the request id is right
 		err = &ProtocolError{Reason: fmt.Sprintf("%s: answer for handle %d, want %d", service, header.Handle, handle)}
 	case header.Result.IsBad() || header.ID == uabin.ServiceFaultID:
 		err = &ServiceError{Service: service, Status: StatusCode(header.Result)}

@@ -145,8 +145,9 @@ func printable(text []byte) string {
 // security reports whether a status is about who may do what.
 func (s StatusCode) security() bool {
 	switch s >> 16 {
-	case 0x8012, 0x8013, 0x8014, 0x8015, 0x8016, 0x8017, 0x8018, 0x8019, 0x801A, 0x801B, 0x801C, 0x801D, 0x801E, 0x801F,
-		0x8020, 0x8021, 0x8054, 0x8055, 0x8056, 0x8057, 0x8058, 0x8061, 0x8062, 0x8063, 0x8114: // Bad_Certificate..., Bad_SecurityChecksFailed, Bad_UserAccessDenied, Bad_IdentityToken..., Bad_SecurityModeRejected and the like
+	case 0x8012, 0x8013, 0x8014, 0x8015, 0x8016, 0x8017, 0x8018, 0x8019, 0x801A, 0x801B, 0x801C, 0x801D, 0x801E, 0x810D, 0x8114, // Bad_Certificate..., Bad_SecurityChecksFailed
+		0x801F, 0x8020, 0x8021, 0x8024, // Bad_UserAccessDenied, Bad_IdentityToken..., Bad_NonceInvalid
+		0x8054, 0x8055, 0x8057, 0x8058: // Bad_SecurityModeRejected, ...PolicyRejected, Bad_UserSignatureInvalid, Bad_ApplicationSignatureInvalid
 		return true
 	}
 	return false

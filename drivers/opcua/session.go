@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gopcua/opcua/ua"
-	"github.com/gopcua/opcua/uapolicy"
 
 	"github.com/fieldtap/fieldtap/internal/uabin"
 )
@@ -36,7 +35,8 @@ type session struct {
 	id      *ua.NodeID
 	token   *ua.NodeID // secret: stands for the session in each request
 	timeout time.Duration
-	nonce   []byte // the server's latest, for the next signature
+	nonce   []byte     // the server's latest, for the next signature
+	offered []endpoint // what the server says it offers, now that it has proved who it is
 }
 
 // createSession creates a session on a channel and checks that the server which
@@ -75,7 +75,7 @@ func createSession(ctx context.Context, c *channel, cfg sessionConfig) (*session
 			}
 		}
 	}
-	s := &session{cfg: cfg, channel: c, nonce: bytes.Clone(made.Nonce)}
+	s := &session{cfg: cfg, channel: c, nonce: bytes.Clone(made.Nonce), offered: endpointsOf(made.Endpoints)}
 	if s.id, err = nodeID(made.ID); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *session) activate(ctx context.Context) error {
 		}
 		request.ClientSignature = &ua.SignatureData{Algorithm: c.asymmetric.algorithm.SignatureURI(), Signature: signature}
 	}
-	if err := s.cfg.identity.prove(request, s.cfg.endpoint, c, s.nonce); err != nil {
+	if err := s.cfg.identity.prove(ctx, request, s.cfg.endpoint, c, s.nonce); err != nil {
 		return err
 	}
 	m, r, err := c.request(ctx, request, s.token, "ActivateSession", uabin.ActivateResponseID, s.cfg.request)
@@ -139,119 +139,4 @@ func (s *session) close(ctx context.Context, subscriptions bool) {
 	if err == nil {
 		m.release()
 	}
-}
-
-// identity is who we are to the server.
-type identity interface {
-	// kind is that of the token.
-	kind() ua.UserTokenType
-	// prove puts the token into a request. It fails rather than send a secret that is
-	// not encrypted.
-	prove(request *ua.ActivateSessionRequest, e endpoint, c *channel, nonce []byte) error
-}
-
-// endpoint is what we know of the endpoint that was chosen.
-type endpoint struct {
-	url         string
-	policy      string // URI
-	mode        ua.MessageSecurityMode
-	certificate []byte // DER; judged, wherever something depends on it
-	tokens      []tokenPolicy
-	level       byte
-	application string // URI of the server
-}
-
-// tokenPolicy is a UserTokenPolicy.
-type tokenPolicy struct {
-	id     string
-	kind   ua.UserTokenType
-	issued string // URI of the kind of issued token
-	policy string // URI that secures it; empty: that of the endpoint
-}
-
-// token returns the first policy for a kind of token.
-func (e endpoint) token(kind ua.UserTokenType) (tokenPolicy, bool) {
-	for _, p := range e.tokens {
-		if p.kind == kind {
-			return p, true
-		}
-	}
-	return tokenPolicy{}, false
-}
-
-// anonymous is nobody.
-type anonymous struct{}
-
-func (anonymous) kind() ua.UserTokenType { return ua.UserTokenTypeAnonymous }
-
-func (anonymous) prove(request *ua.ActivateSessionRequest, e endpoint, _ *channel, _ []byte) error {
-	p, ok := e.token(ua.UserTokenTypeAnonymous)
-	if !ok {
-		return &SecurityError{Reason: "the endpoint lets nobody in who has no name"}
-	}
-	request.UserIdentityToken = ua.NewExtensionObject(&ua.AnonymousIdentityToken{PolicyID: p.id})
-	return nil
-}
-
-// conceal encrypts a secret for the server (OPC 10000-4, section 7.40.2.2). Where the
-// policy is None the channel must encrypt.
-func conceal(secret []byte, p tokenPolicy, e endpoint, c *channel, nonce []byte) (ciphertext []byte, algorithm string, err error) {
-	policy := p.policy
-	if policy == "" {
-		policy = e.policy
-	}
-	if policy == ua.SecurityPolicyURINone {
-		if c.cfg.mode != ua.MessageSecurityModeSignAndEncrypt {
-			return nil, "", &SecurityError{Reason: "the endpoint asks for a secret in clear"}
-		}
-		return secret, "", nil
-	}
-	public, err := uapolicy.PublicKey(leaf(e.certificate))
-	if err != nil {
-		return nil, "", &SecurityError{Reason: "no certificate of the server to encrypt a secret with"}
-	}
-	a, err := uapolicy.Asymmetric(policy, c.cfg.key.private, public)
-	if err != nil {
-		return nil, "", &SecurityError{Reason: fmt.Sprintf("policy %.80q of the token: %v", policy, err)}
-	}
-	n := len(secret) + len(nonce)
-	plain := append([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, secret...)
-	plain = append(plain, nonce...)
-	if ciphertext, err = a.Encrypt(plain); err != nil {
-		return nil, "", &SecurityError{Reason: "a secret could not be encrypted"}
-	}
-	return ciphertext, a.EncryptionURI(), nil
-}
-
-// discover asks a server on a channel of its own for its endpoints. What it says is
-// hearsay until the channel to one of them is open.
-func discover(ctx context.Context, c *channel, timeout time.Duration) ([]endpoint, error) {
-	m, r, err := c.request(ctx, &ua.GetEndpointsRequest{EndpointURL: c.cfg.url}, nil, "GetEndpoints", uabin.EndpointsResponseID, timeout)
-	if err != nil {
-		return nil, err
-	}
-	defer m.release()
-	list := r.Endpoints()
-	if err := r.End(); err != nil {
-		return nil, &ProtocolError{Reason: "GetEndpoints: " + err.Error()}
-	}
-	endpoints := make([]endpoint, 0, list.Len)
-	each := list.Reader()
-	for range list.Len {
-		endpoints = append(endpoints, endpointOf(each.Endpoint()))
-	}
-	return endpoints, nil
-}
-
-func endpointOf(d uabin.Endpoint) endpoint {
-	e := endpoint{
-		url: string(d.URL), policy: string(d.Policy), mode: ua.MessageSecurityMode(d.Mode), certificate: bytes.Clone(d.Certificate),
-		level: d.Level, application: string(d.Server.URI),
-	}
-	tokens := d.Tokens.Reader()
-	for range d.Tokens.Len {
-		p := tokens.TokenPolicy()
-		e.tokens = append(e.tokens, tokenPolicy{id: string(p.ID), kind: ua.UserTokenType(p.Kind), issued: string(p.Token), policy: string(p.Security)})
-	}
-	return e
 }
