@@ -31,8 +31,8 @@
 //
 // A Chunk holds one Message, on the channel "/samples" with the encoding
 // "fieldtap-block-1". Its sequence counts the blocks of the file from 0. Its log time, and
-// so the time in the index, is when the first batch of the block arrived; that of
-// the last is less than a minute later.
+// so the time in the index, is when the earliest batch of the block arrived; the
+// latest arrived less than a minute later.
 //
 // Metadata records named "fieldtap.points" map the number of each point, in
 // decimal, to {"name":…,"unit":…,"kind":…,"role":…}. The last entry, "crc32", is

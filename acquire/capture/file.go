@@ -20,6 +20,8 @@ type file struct {
 	catalog    *acquire.Catalog
 	compressor Compressor // nil: none
 	sync       bool       // after each block
+	undo       truncater  // out, if half a block can be taken back; else nil
+	base       int64      // where in out the capture begins
 
 	offset   int64
 	crc      uint32 // of all that was written
@@ -35,6 +37,12 @@ type file struct {
 	tableEnd  int64   // where the latest repetition ends
 
 	buf, raw []byte
+}
+
+// truncater is what can take back what was written last, as an os.File can.
+type truncater interface {
+	io.Seeker
+	Truncate(size int64) error
 }
 
 func (f *file) compression() string {
@@ -222,12 +230,9 @@ func (f *file) write(b []byte, flush bool) error {
 		return nil
 	}
 	f.rollback()
-	if undo, ok := f.out.(interface {
-		io.Seeker
-		Truncate(size int64) error
-	}); ok {
-		_, seek := undo.Seek(f.offset, io.SeekStart)
-		if cmp.Or(undo.Truncate(f.offset), seek) == nil {
+	if f.undo != nil {
+		_, seek := f.undo.Seek(f.base+f.offset, io.SeekStart)
+		if cmp.Or(f.undo.Truncate(f.base+f.offset), seek) == nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ type ReaderConfig struct {
 	Catalog *acquire.Catalog
 	// From and To bound the arrival of the batches: From is included, To is not.
 	// Unknown is no bound. A batch that does not say when it arrived is taken to
-	// have come with the one before it.
+	// have come with the one before it, or at the time of its block.
 	From, To acquire.Instant
 	// Select says by name whose samples are read; nil: all. Other samples are left
 	// out of their batches, which stay.

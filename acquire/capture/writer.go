@@ -135,8 +135,10 @@ type Writer struct {
 
 	mu      sync.Mutex
 	enc     encoder
-	first   acquire.Instant // arrival of the first batch of the open block
-	arrival acquire.Instant // latest that is known
+	first   acquire.Instant // earliest arrival in the open block
+	last    acquire.Instant // latest arrival in it
+	carried bool            // its first batch does not say when it arrived: first is when
+	arrival acquire.Instant // of the latest batch that says
 	open    func(first acquire.Instant) (*file, error)
 	out     *file
 	closer  io.Closer // of out
@@ -197,7 +199,13 @@ func syncName(name string, cfg *Config) error {
 }
 
 func newFile(w io.Writer, cfg *Config) *file {
-	return &file{out: w, catalog: cfg.Catalog, compressor: cfg.Compressor, sync: cfg.Sync == SyncEachBlock}
+	f := &file{out: w, catalog: cfg.Catalog, compressor: cfg.Compressor, sync: cfg.Sync == SyncEachBlock}
+	if undo, ok := w.(truncater); ok {
+		if base, err := undo.Seek(0, io.SeekCurrent); err == nil {
+			f.undo, f.base = undo, base
+		}
+	}
+	return f
 }
 
 func newWriter(cfg Config, open func(acquire.Instant) (*file, error)) *Writer {
@@ -236,16 +244,14 @@ func (w *Writer) write(b *acquire.Batch) error {
 	for len(samples) > maxSamples {
 		// A piece promises nothing: what follows is as old as it.
 		w.begin()
-		w.first = w.arrival
+		w.stretch(b)
 		w.enc.addBatch(b, header{received: h.received}, nil, lost, samples[:maxSamples])
 		lost, samples = 0, samples[maxSamples:]
 		w.stats.Batches++
 		flush()
 	}
 	w.begin()
-	if w.enc.batches == 0 {
-		w.first = w.arrival
-	}
+	w.stretch(b)
 	w.enc.addBatch(b, h, b.Points, lost, samples)
 	if w.enc.samples >= w.cfg.MaxSamples {
 		flush()
@@ -260,8 +266,19 @@ func (w *Writer) leaves(b *acquire.Batch) bool {
 		return false
 	}
 	return e.samples+len(b.Samples) > w.cfg.MaxSamples ||
-		w.arrival < w.first || w.arrival-w.first >= acquire.Instant(w.cfg.MaxDelay) ||
+		max(w.last, w.arrival)-min(w.first, w.arrival) >= acquire.Instant(w.cfg.MaxDelay) ||
+		w.arrival < w.first && w.carried ||
 		e.batches >= maxBatches || e.inSets >= maxSets || len(e.textBytes) >= maxText
+}
+
+// stretch lets the time of the open block include the arrival of b, which comes
+// into it. Clocks may be set back, and those of several sources differ.
+func (w *Writer) stretch(b *acquire.Batch) {
+	if w.enc.batches == 0 {
+		w.first, w.last, w.carried = w.arrival, w.arrival, b.Received == 0
+		return
+	}
+	w.first, w.last = min(w.first, w.arrival), max(w.last, w.arrival)
 }
 
 // begin notes when a block begins, if one does.
@@ -269,7 +286,7 @@ func (w *Writer) begin() {
 	if !w.enc.empty() {
 		return
 	}
-	w.first = w.arrival
+	w.first, w.last, w.carried = w.arrival, w.arrival, true
 	w.arm()
 }
 
@@ -316,8 +333,8 @@ func (w *Writer) event(ev Event) error {
 		ev.Time = acquire.At(w.cfg.Now())
 	}
 	w.begin()
-	if w.first == 0 {
-		w.first = ev.Time
+	if w.first == 0 && w.enc.batches == 0 {
+		w.first, w.last = ev.Time, ev.Time
 	}
 	w.enc.addEvent(&ev)
 	w.events++
