@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,20 +22,26 @@ import (
 
 // client is one way to poll the devices until ctx ends.
 type client struct {
-	name  string
-	title string
-	poll  func(ctx context.Context, s settings, l *log) error
+	protocol string
+	name     string
+	title    string
+	poll     func(ctx context.Context, s settings, l *log) error
 }
 
 var clients = []client{
-	{"fieldtap", "fieldtap, merged, samples", pollFieldtap},
-	{"goburrow", "goburrow v0.1.0, bytes", pollGoburrow},
-	{"telegraf", "Telegraf v1.37.2 inputs.modbus, metrics", pollTelegraf},
+	{"modbus", "fieldtap", "fieldtap, merged, samples", pollFieldtap},
+	{"modbus", "goburrow", "goburrow v0.1.0, bytes", pollGoburrow},
+	{"modbus", "telegraf", "Telegraf v1.37.2 inputs.modbus, metrics", pollTelegraf},
+	{"snmp", "fieldtap", "fieldtap, merged, samples", pollAgents},
+	{"snmp", "gosnmp", "gosnmp, variables", pollGosnmp},
+	{"snmp", "telegraf", "Telegraf v1.37.2 inputs.snmp, metrics", pollTelegrafAgents},
 }
 
 func names() (list []string) {
 	for _, c := range clients {
-		list = append(list, c.name)
+		if !slices.Contains(list, c.name) {
+			list = append(list, c.name)
+		}
 	}
 	return list
 }
@@ -57,8 +64,17 @@ func pollFieldtap(ctx context.Context, s settings, l *log) error {
 			return err
 		}
 		device[src.Points()[0]] = d
-		sources[d] = delayed{src, s.period * time.Duration(d) / time.Duration(s.devices)}
+		sources[d] = delayed{src, fraction(s, d)}
 	}
+	return follow(ctx, sources, func(b *acquire.Batch) {
+		last := b.Samples[len(b.Samples)-1]
+		good := len(b.Samples) == registers && last.Quality.IsGood() && last.Value == acquire.Uint64(registers)
+		l.note(device[b.Points[0]], good)
+	})
+}
+
+// follow reads all sources from one stream.
+func follow(ctx context.Context, sources []acquire.Source, took func(b *acquire.Batch)) error {
 	plant, err := acquire.Merge(sources...)
 	if err != nil {
 		return err
@@ -76,10 +92,13 @@ func pollFieldtap(ctx context.Context, s settings, l *log) error {
 		if len(b.Samples) == 0 {
 			continue
 		}
-		last := b.Samples[len(b.Samples)-1]
-		good := len(b.Samples) == registers && last.Quality.IsGood() && last.Value == acquire.Uint64(registers)
-		l.note(device[b.Points[0]], good)
+		took(&b)
 	}
+}
+
+// fraction is the share of the first period after which a device begins.
+func fraction(s settings, device int) time.Duration {
+	return s.period * time.Duration(device) / time.Duration(s.devices)
 }
 
 // delayed is a source opened some time later.
@@ -105,7 +124,7 @@ func eachWithTicker(ctx context.Context, s settings, l *log, connect func(device
 	for d := range s.devices {
 		all.Go(func() {
 			select {
-			case <-time.After(s.period * time.Duration(d) / time.Duration(s.devices)):
+			case <-time.After(fraction(s, d)):
 			case <-ctx.Done():
 				return
 			}

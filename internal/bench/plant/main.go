@@ -1,16 +1,17 @@
-// Command plant measures how punctually, and at what cost, a thousand Modbus devices
-// are polled in one process: 100 holding registers of each, once a second. From its
-// own directory:
+// Command plant measures how punctually, and at what cost, a thousand devices are
+// polled in one process: 100 holding registers of each, once a second, or 60
+// objects of each, once in ten. From its own directory:
 //
-//	go run .
+//	go run .                  # Modbus/TCP
+//	go run . -protocol snmp   # SNMP version 2c
 //
 // Three clients take turns at the same server, a process of its own:
 //
 //   - fieldtap: a source a device, merged into one stream, to samples;
-//   - goburrow: a goroutine a device with a ticker and the stock client of
-//     goburrow/modbus, to a slice of bytes;
-//   - telegraf: the modbus input of Telegraf, a plugin and a goroutine a device
-//     with a ticker, as its agent does it, to metrics.
+//   - goburrow or gosnmp: a goroutine a device with a ticker and the stock client,
+//     to a slice of bytes or of variables;
+//   - telegraf: the input of Telegraf, a plugin and a goroutine a device with a
+//     ticker, as its agent does it, to metrics.
 //
 // Each client is a process with one processor to itself (taskset, GOMAXPROCS=1); the
 // server has another. The devices begin spread over the first second. A poll counts
@@ -19,6 +20,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,13 +46,14 @@ const registers = 100
 
 // settings are the flags.
 type settings struct {
-	serve   bool
-	client  string
-	address string
-	devices int
-	rounds  int
-	each    time.Duration
-	period  time.Duration
+	serve    bool
+	protocol string
+	client   string
+	address  string
+	devices  int
+	rounds   int
+	each     time.Duration
+	period   time.Duration
 }
 
 func main() {
@@ -67,17 +70,28 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("plant", flag.ContinueOnError)
 	flags.IntVar(&s.devices, "devices", 1000, "`number` of devices")
 	flags.IntVar(&s.rounds, "rounds", 3, "`turns` of each client")
-	flags.DurationVar(&s.each, "time", 20*time.Second, "duration of one turn")
-	flags.DurationVar(&s.period, "period", time.Second, "time from poll to poll")
+	flags.StringVar(&s.protocol, "protocol", "modbus", "modbus or snmp")
+	flags.DurationVar(&s.each, "time", 0, "duration of one turn (default 20 periods, and 4 of SNMP)")
+	flags.DurationVar(&s.period, "period", 0, "time from poll to poll (default 1s, and 10s of SNMP)")
 	flags.BoolVar(&s.serve, "serve", false, "be the devices")
 	flags.StringVar(&s.client, "client", "", "be the client of this `name`: "+strings.Join(names(), ", "))
 	flags.StringVar(&s.address, "address", "", "with -client: host and port of the devices")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	periods, period := 20, time.Second
+	switch s.protocol {
+	case "modbus":
+	case "snmp":
+		periods, period = 4, 10*time.Second
+	default:
+		return fmt.Errorf("unknown protocol %q", s.protocol)
+	}
+	s.period = cmp.Or(s.period, period)
+	s.each = cmp.Or(s.each, time.Duration(periods)*s.period)
 	switch {
 	case s.serve:
-		return serve(ctx, out)
+		return serve(ctx, s.protocol, out)
 	case s.client != "":
 		return beClient(ctx, s, out)
 	}
@@ -98,9 +112,22 @@ func (counting) ReadRegisters(_ modbustest.Table, address uint16, dst []uint16) 
 	return 0
 }
 
+// device is what all devices are: one, asked by all.
+type device interface {
+	Address() string
+	Close() error
+}
+
+func start(protocol string) (device, error) {
+	if protocol == "snmp" {
+		return startAgent()
+	}
+	return modbustest.Start(modbustest.Config{Units: map[byte]modbustest.Device{1: counting{}}})
+}
+
 // serve is the devices, all behind one port, until ctx or the input ends.
-func serve(ctx context.Context, out io.Writer) error {
-	server, err := modbustest.Start(modbustest.Config{Units: map[byte]modbustest.Device{1: counting{}}})
+func serve(ctx context.Context, protocol string, out io.Writer) error {
+	server, err := start(protocol)
 	if err != nil {
 		return err
 	}
@@ -170,9 +197,9 @@ func (l *log) quantile(q float64) float64 {
 
 // beClient polls, and prints the usage as JSON.
 func beClient(ctx context.Context, s settings, out io.Writer) error {
-	i := slices.IndexFunc(clients, func(c client) bool { return c.name == s.client })
+	i := slices.IndexFunc(clients, func(c client) bool { return c.name == s.client && c.protocol == s.protocol })
 	if i < 0 {
-		return fmt.Errorf("no client %q", s.client)
+		return fmt.Errorf("no client %q of %s", s.client, s.protocol)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -187,7 +214,7 @@ func beClient(ctx context.Context, s settings, out io.Writer) error {
 			return fmt.Errorf("ended early: %w", err)
 		}
 	}
-	if err := wait(3*s.period + time.Second); err != nil { // until all are in their stride
+	if err := wait(min(3*s.period, s.period+2*time.Second) + time.Second); err != nil { // until all are in their stride
 		return err
 	}
 	debug.FreeOSMemory()
@@ -232,7 +259,7 @@ func compare(ctx context.Context, s settings, out io.Writer) error {
 		}
 		return exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(processor), self}, args...)...)
 	}
-	server := place(1, "-serve")
+	server := place(1, "-serve", "-protocol", s.protocol)
 	input, err := server.StdinPipe()
 	if err != nil {
 		return err
@@ -253,10 +280,11 @@ func compare(ctx context.Context, s settings, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the devices did not start: %w", err)
 	}
+	clients := slices.DeleteFunc(slices.Clone(clients), func(c client) bool { return c.protocol != s.protocol })
 	turns := make([][]usage, len(clients))
 	for range s.rounds {
 		for i, c := range clients {
-			turn := place(0, "-client", c.name, "-address", strings.TrimSpace(address), "-devices", strconv.Itoa(s.devices),
+			turn := place(0, "-protocol", s.protocol, "-client", c.name, "-address", strings.TrimSpace(address), "-devices", strconv.Itoa(s.devices),
 				"-time", s.each.String(), "-period", s.period.String())
 			turn.Env = append(os.Environ(), "GOMAXPROCS=1")
 			turn.Stderr = os.Stderr
@@ -271,7 +299,11 @@ func compare(ctx context.Context, s settings, out io.Writer) error {
 			turns[i] = append(turns[i], u)
 		}
 	}
-	fmt.Fprintf(out, "%d devices, %d registers each, every %s; medians of %d turns of %s.\n\n", s.devices, registers, s.period, s.rounds, s.each)
+	what := fmt.Sprintf("%d registers", registers)
+	if s.protocol == "snmp" {
+		what = fmt.Sprintf("%d objects", objects)
+	}
+	fmt.Fprintf(out, "%d devices, %s each, every %s; medians of %d turns of %s.\n\n", s.devices, what, s.period, s.rounds, s.each)
 	fmt.Fprintln(out, "| client | polls | not whole | off the period, p50 ms | p99 ms | worst ms | share of one processor | MiB | allocations a poll |")
 	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for i, c := range clients {
