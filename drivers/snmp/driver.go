@@ -1,0 +1,369 @@
+package snmp
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// Driver makes sources from URLs of the form
+//
+//	snmp://:COMMUNITY@HOST[:PORT]?point=NAME,OID[,TYPE][,KEY=VALUE...]&point=...
+//	snmp://USER:PASSWORD@HOST[:PORT]?...
+//	snmp://USER@HOST[:PORT]?...
+//
+// A community stands where a password does, so that url.URL.Redacted hides it. The
+// PASSWORD of a user of version 3 authenticates and encrypts; users with two passwords,
+// or whose passwords are to be in no URL, are given to NewDriver and named alone.
+//
+// TYPE is a type's name such as counter64. The keys of a point are
+//
+//	unit=kWh              symbol
+//	role=counter          gauge, counter, state
+//	scale=1/10            ratio, or decimal number
+//	na=-1                 sentinel
+//	name=2:battery        what a number stands for
+//	exponent=OID          power of ten; exponent=OID:TIMES:ZERO, exponent=OID:TIMES:ZERO:floor
+//	interval=1m           time from reading to reading
+//
+// as the fields of Point; na, name and exponent may be given several times. Tables are
+//
+//	table=PATTERN[,KEY=VALUE...]&column=PATTERN/NAME,OID[,TYPE][,KEY=VALUE...]
+//
+// as in table=outlet/{index}&column=outlet/{index}/power,1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.
+// The keys of a table are label=OID, discontinuity=OID, max_rows=100, interval=1m, and
+// index=KIND, once for each part: integer, string, implied, fixed:LENGTH, ip, inet, mac,
+// object, impliedobject. No spaces surround the commas, and none may be in a name.
+//
+// Further parameters are
+//
+//	version=1           2c, 3
+//	transport=tcp       udp
+//	auth=sha256         md5, sha1, sha224, sha384, sha512
+//	priv=aes128         des, aes192, aes256, none
+//	extension=reeder    blumenthal
+//	context=NAME
+//
+// and name, interval, timeout, retries, connect_timeout, max_timeouts, max_message,
+// max_answer and max_objects, as the fields of Config and Limits.
+//
+// The zero value knows no users by name. A Driver is immutable and safe for concurrent
+// use.
+type Driver struct{ users map[string]User }
+
+// NewDriver returns a Driver that knows users by the names that URLs call them by, which
+// need not be those that they have with the agent.
+func NewDriver(users map[string]User) Driver { return Driver{maps.Clone(users)} }
+
+var _ acquire.Driver = Driver{}
+
+// Scheme returns "snmp".
+func (Driver) Scheme() string { return "snmp" }
+
+// ParseSource makes the Source that u describes. The error names every fault, and no
+// secret.
+func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error) {
+	cfg := Config{Catalog: c, Address: u.Host}
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if u.Fragment != "" {
+		fault("# cuts off %q; escape it as %%23", u.Fragment)
+	}
+	if u.Path != "" && u.Path != "/" {
+		fault("path %q means nothing", u.Path)
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		fault("malformed parameters")
+	}
+	if err := d.login(&cfg, u.User, query); err != nil {
+		faults = append(faults, err)
+	}
+	fields := cfg.fields()
+	for _, name := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
+		values := query[name]
+		set, known := fields[name]
+		switch {
+		case name == "point" || name == "table" || name == "column":
+			continue
+		case !known:
+			fault("unknown parameter %q", name)
+		case set(values[0]) != nil:
+			fault("parameter %s: %q is malformed", name, values[0])
+		}
+		if len(values) > 1 {
+			fault("parameter %s is given %d times", name, len(values))
+		}
+	}
+	for _, text := range query["point"] {
+		p, err := parsePoint("point", text)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		cfg.Points = append(cfg.Points, p)
+	}
+	for _, text := range query["table"] {
+		t, err := parseTable(text)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		cfg.Tables = append(cfg.Tables, t)
+	}
+	for _, text := range query["column"] {
+		p, err := parsePoint("column", text)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		if err := cfg.join(p); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("snmp: %w", err)
+	}
+	src, err := NewSource(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+// login takes who we are from the URL.
+func (d Driver) login(cfg *Config, info *url.Userinfo, query url.Values) error {
+	name := info.Username()
+	password, given := info.Password()
+	known, ok := d.users[name]
+	switch {
+	case info == nil:
+		return errors.New("neither community nor user: want snmp://:COMMUNITY@HOST or snmp://USER:PASSWORD@HOST")
+	case name == "":
+		cfg.Community = acquire.Secret(password)
+	case given:
+		cfg.User = User{Name: name, AuthKey: acquire.Secret(password), PrivKey: acquire.Secret(password)}
+		if query.Get("priv") == "none" {
+			cfg.User.PrivKey = ""
+		}
+	case ok:
+		cfg.User = known
+	default: // it may be a community, and is not repeated
+		return errors.New("a user without a password who is not known to the driver; a community stands behind a colon")
+	}
+	return nil
+}
+
+// join puts a column into the table that its name begins with.
+func (c *Config) join(p Point) error {
+	best := -1
+	for i := range c.Tables {
+		pattern := c.Tables[i].Name
+		if strings.HasPrefix(p.Name, pattern+"/") && (best < 0 || len(pattern) > len(c.Tables[best].Name)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return fmt.Errorf("column %q: its name begins with that of no table", p.Name)
+	}
+	p.Name = strings.TrimPrefix(p.Name, c.Tables[best].Name+"/")
+	c.Tables[best].Columns = append(c.Tables[best].Columns, p)
+	return nil
+}
+
+// fields returns what sets the field of each parameter.
+func (c *Config) fields() map[string]func(string) error {
+	duration := func(d *time.Duration) func(string) error {
+		return func(text string) (err error) { *d, err = time.ParseDuration(text); return err }
+	}
+	number := func(n *int) func(string) error {
+		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
+	}
+	return map[string]func(string) error{
+		"name":            func(text string) error { c.Name = text; return nil },
+		"context":         func(text string) error { c.User.Context = text; return nil },
+		"interval":        duration(&c.Interval),
+		"timeout":         duration(&c.Timeout),
+		"connect_timeout": duration(&c.ConnectTimeout),
+		"retries":         number(&c.Retries),
+		"max_timeouts":    number(&c.MaxTimeouts),
+		"max_message":     number(&c.MaxMessage),
+		"max_answer":      number(&c.Limits.MaxAnswer),
+		"max_objects":     number(&c.Limits.MaxObjects),
+		"version":         choice(&c.Version, map[string]Version{"1": V1, "2c": V2c, "3": V3}),
+		"transport":       choice(&c.TCP, map[string]bool{"udp": false, "tcp": true}),
+		"auth": choice(&c.User.Auth, map[string]AuthProtocol{
+			"md5": MD5, "sha1": SHA1, "sha224": SHA224, "sha256": SHA256, "sha384": SHA384, "sha512": SHA512,
+		}),
+		"priv": choice(&c.User.Priv, map[string]PrivProtocol{
+			"none": 0, "des": DES, "aes128": AES128, "aes192": AES192, "aes256": AES256,
+		}),
+		"extension": choice(&c.User.Extension, map[string]Extension{"blumenthal": Blumenthal, "reeder": Reeder}),
+	}
+}
+
+var errChoice = errors.New("no such choice")
+
+// choice returns what sets a field to what a word stands for.
+func choice[T any](field *T, words map[string]T) func(string) error {
+	return func(word string) error {
+		value, ok := words[word]
+		if !ok {
+			return errChoice
+		}
+		*field = value
+		return nil
+	}
+}
+
+// parsePoint reads "NAME,OID[,TYPE][,KEY=VALUE...]".
+func parsePoint(what, text string) (Point, error) {
+	fields := strings.Split(text, ",")
+	p := Point{Name: fields[0]}
+	if len(fields) < 2 {
+		return p, fmt.Errorf("%s %q: want a name and an OID", what, text)
+	}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s %q: "+format, append([]any{what, p.Name}, args...)...))
+	}
+	var err error
+	if p.OID, err = ParseOID(fields[1]); err != nil {
+		fault("malformed OID %q", fields[1])
+	}
+	rest := fields[2:]
+	if len(rest) > 0 && !strings.Contains(rest[0], "=") {
+		at := slices.Index(typeNames[:], rest[0])
+		if at < 0 {
+			fault("unknown type %q", rest[0])
+		}
+		p.Type, rest = Type(max(at, 0)), rest[1:]
+	}
+	given := make(map[string]bool)
+	for _, field := range rest {
+		key, value, _ := strings.Cut(field, "=")
+		if given[key] && key != "na" && key != "name" && key != "exponent" {
+			fault("%s is given twice", key)
+		}
+		given[key] = true
+		if err := p.set(key, value); err != nil {
+			fault("%w", err)
+		}
+	}
+	return p, errors.Join(faults...)
+}
+
+// set sets the field of p that key stands for.
+func (p *Point) set(key, value string) (err error) {
+	ok := true
+	switch key {
+	case "unit":
+		p.Unit, err = units.Parse(value)
+	case "role":
+		err = choice(&p.Role, map[string]acquire.Role{"gauge": acquire.Gauge, "counter": acquire.Counter, "state": acquire.State})(value)
+	case "scale":
+		p.Scale, err = units.ParseScale(value)
+	case "na":
+		var n int64
+		n, err = strconv.ParseInt(value, 0, 64)
+		p.Sentinels = append(p.Sentinels, n)
+	case "name":
+		number, name, _ := strings.Cut(value, ":")
+		var n int64
+		n, err = strconv.ParseInt(number, 0, 64)
+		if p.Names == nil {
+			p.Names = make(map[int64]string)
+		}
+		_, given := p.Names[n]
+		p.Names[n], ok = name, name != "" && !given
+	case "exponent":
+		var e Exponent
+		e, ok = parseExponent(value)
+		p.Exponents = append(p.Exponents, e)
+	case "interval":
+		p.Interval, err = time.ParseDuration(value)
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) || errors.Is(err, errChoice) || err == nil && !ok {
+		return fmt.Errorf("malformed %s %q", key, value)
+	}
+	return err
+}
+
+// parseExponent reads "OID[:TIMES:ZERO[:floor]]".
+func parseExponent(text string) (Exponent, bool) {
+	fields := strings.Split(text, ":")
+	oid, err := ParseOID(fields[0])
+	e := Exponent{OID: oid}
+	if err != nil || len(fields) == 2 || len(fields) > 4 {
+		return e, false
+	}
+	if len(fields) > 2 {
+		times, timesErr := strconv.Atoi(fields[1])
+		zero, zeroErr := strconv.ParseInt(fields[2], 10, 64)
+		if timesErr != nil || zeroErr != nil || times == 0 {
+			return e, false
+		}
+		e.Times, e.Zero = times, zero
+	}
+	if len(fields) == 4 {
+		e.Floor = fields[3] == "floor"
+		return e, e.Floor
+	}
+	return e, true
+}
+
+// parseTable reads "PATTERN[,KEY=VALUE...]".
+func parseTable(text string) (Table, error) {
+	fields := strings.Split(text, ",")
+	t := Table{Name: fields[0]}
+	var faults []error
+	given := make(map[string]bool)
+	for _, field := range fields[1:] {
+		key, value, _ := strings.Cut(field, "=")
+		err := t.set(key, value)
+		if given[key] && key != "index" {
+			err = fmt.Errorf("%s is given twice", key)
+		}
+		given[key] = true
+		if err != nil {
+			faults = append(faults, fmt.Errorf("table %q: %w", t.Name, err))
+		}
+	}
+	return t, errors.Join(faults...)
+}
+
+// set sets the field of t that key stands for.
+func (t *Table) set(key, value string) (err error) {
+	switch key {
+	case "label":
+		t.Label, err = ParseOID(value)
+	case "discontinuity":
+		t.Discontinuity, err = ParseOID(value)
+	case "max_rows":
+		t.MaxRows, err = strconv.Atoi(value)
+	case "interval":
+		t.Interval, err = time.ParseDuration(value)
+	case "index":
+		name, length, sized := strings.Cut(value, ":")
+		part := IndexPart{Kind: IndexKind(max(slices.Index(indexKindNames[:], name), 0))}
+		if part.Kind.String() != name {
+			err = errChoice
+		} else if sized {
+			part.Length, err = strconv.Atoi(length)
+		}
+		t.Index = append(t.Index, part)
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	if err != nil {
+		return fmt.Errorf("malformed %s %q", key, value)
+	}
+	return nil
+}
