@@ -215,7 +215,7 @@ func TestGetOfALiar(t *testing.T) {
 }
 
 func TestAnswersFromElsewhere(t *testing.T) {
-	a, _ := simulate(t, truths, snmptest.First(2, snmptest.ForeignSource()), snmp.AgentConfig{Timeout: 700 * time.Millisecond})
+	a, _ := simulate(t, truths, snmptest.First(2, snmptest.ForeignSource()), snmp.AgentConfig{Timeout: 350 * time.Millisecond})
 	require.NoError(t, ask(t, a))
 	assert.Equal(t, snmp.Counters{Requests: 3, Repeats: 2}, a.Counters())
 }

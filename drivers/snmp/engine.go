@@ -26,6 +26,7 @@ type authority struct {
 	engine   *engine   // nil: to be discovered
 	engines  []*engine // the latest few, the present one first: none may go back in time unnoticed
 	failures int       // security faults in a row
+	latest   error     // of these
 	until    time.Time // nothing is sent before
 }
 
@@ -58,7 +59,7 @@ func (a *authority) permit(now time.Time) error {
 		return nil
 	}
 	if wait := a.until.Sub(now); wait > 0 {
-		return fmt.Errorf("%w: %s left", LockedOut, wait.Round(time.Second))
+		return fmt.Errorf("%w: for another %s, because of: %w", LockedOut, wait.Round(time.Second), a.latest)
 	}
 	a.until = now.Add(lockout)
 	return nil
@@ -72,10 +73,11 @@ func (a *authority) judged(err error, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err == nil {
-		a.failures = 0
+		a.failures, a.latest = 0, nil
 		return
 	}
 	a.failures++
+	a.latest = err
 	a.until = now.Add(lockout)
 }
 
@@ -90,6 +92,7 @@ func (a *authority) mute() bool {
 // asked are the steps of one request of version 3 and what was learnt on the way.
 type asked struct {
 	steps        int
+	since        int           // tries before this one are of an earlier step: a report on them says nothing new
 	probe        bool          // the next message asks for the engine's id
 	rediscovered bool          // an unauthenticated report has made us do so
 	fault        SecurityFault // of the latest message that was not believed
@@ -256,6 +259,9 @@ func (r refused) Unwrap() error { return r.SecurityFault }
 
 // reported takes a Report for what it is worth. The caller holds mu of the authority.
 func (s *session) reported(ctx context.Context, m *snmpwire.MessageV3, t *try, authentic, timely bool, now time.Time) error {
+	if t.number < s.asked.since {
+		return errForeign
+	}
 	a := s.cfg.authority
 	fault := ReportWithoutReason
 	if b, _, err := snmpwire.NextBinding(m.Scoped.PDU.Bindings); err == nil {
@@ -269,8 +275,7 @@ func (s *session) reported(ctx context.Context, m *snmpwire.MessageV3, t *try, a
 	case t.engine == nil:
 		return fault
 	case authentic && fault == NotInTimeWindow && timely && s.asked.steps < maxSteps:
-		s.asked.steps++
-		return errStep
+		return s.step()
 	case authentic && !timely:
 		// The engine, whose answer bears our fresh message id, has lost its boots or was
 		// set back. RFC 3414 would have us refuse it until somebody gives it a new id;
@@ -285,11 +290,17 @@ func (s *session) reported(ctx context.Context, m *snmpwire.MessageV3, t *try, a
 	case authentic:
 		return refused{fault}
 	case fault == UnknownEngine && len(a.user.EngineID) == 0 && !s.asked.rediscovered && t.engine == a.engine && s.asked.steps < maxSteps:
-		s.asked.steps++
 		s.asked.rediscovered, s.asked.probe = true, true
-		return errStep
+		return s.step()
 	}
 	return fault
+}
+
+// step lets the request be sent again, with what has been learnt.
+func (s *session) step() error {
+	s.asked.steps++
+	s.asked.since = s.tried
+	return errStep
 }
 
 // discovered takes the id that an agent gives for its engine. The caller holds mu of
@@ -299,22 +310,16 @@ func (s *session) discovered(ctx context.Context, id []byte) error {
 	if s.asked.steps >= maxSteps {
 		return UnknownEngine
 	}
-	s.asked.steps++
 	s.asked.probe = false
-	if was := a.engine; was != nil {
-		if bytes.Equal(was.id, id) {
-			return errStep
-		}
-		if err := a.meet(id); err != nil {
-			return err
-		}
-		s.event(ctx, "snmp engine has changed", slog.String("engine", printable(id)), slog.String("before", printable(was.id)))
-		return refused{EngineChanged}
-	}
+	was := a.engine
 	if err := a.meet(id); err != nil {
 		return err
 	}
-	return errStep
+	if was != nil && was != a.engine {
+		s.event(ctx, "snmp engine has changed", slog.String("engine", printable(id)), slog.String("before", printable(was.id)))
+		return refused{EngineChanged}
+	}
+	return s.step()
 }
 
 // event logs what is rare and matters.

@@ -2,8 +2,10 @@ package snmp
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -183,4 +185,68 @@ func TestFewEnginesAreRemembered(t *testing.T) {
 		require.LessOrEqual(t, len(a.engines), maxEngines)
 		require.Same(t, a.engine, a.engines[0])
 	}
+}
+
+// Whoever answers the question for the engine's id once more, with another one, is not
+// listened to: the question has been answered.
+func TestASecondEngineIsForeign(t *testing.T) {
+	user, faults := User{Name: "u", AuthKey: "canary-key"}.checked()
+	require.Empty(t, faults)
+	s := waiting(t, AgentConfig{User: user})
+	a := s.cfg.authority
+	a.engine, a.engines = nil, nil
+	s.tries[0].engine = nil
+	mirror := newMirror(t, user)
+	discovery := func(id string) []byte {
+		m := snmpwire.MessageV3{ID: fuzzedID, MaxSize: 1400, EngineID: []byte(id)}
+		mirror.report(&m, snmpwire.UnknownEngineIDs)
+		b, err := m.Append(nil, nil)
+		require.NoError(t, err)
+		return b
+	}
+	_, err := s.open(t.Context(), discovery("first"))
+	require.Equal(t, errStep, err)
+	for range 3 {
+		_, err = s.open(t.Context(), discovery("second"))
+		require.Equal(t, errForeign, err)
+		require.Equal(t, "first", string(a.engine.id))
+		require.Len(t, a.engines, 1)
+	}
+
+	// One forged report costs one question, which the agent answers.
+	s.tries[1] = try{id: fuzzedID + 1, number: 1, engine: a.engine}
+	s.tried = 2
+	m := snmpwire.MessageV3{ID: fuzzedID + 1, MaxSize: 1400, EngineID: []byte("second")}
+	mirror.report(&m, snmpwire.UnknownEngineIDs)
+	forged, err := m.Append(nil, nil)
+	require.NoError(t, err)
+	_, err = s.open(t.Context(), forged)
+	require.Equal(t, errStep, err)
+	require.True(t, s.asked.probe)
+	require.Equal(t, "first", string(a.engine.id))
+	_, err = s.open(t.Context(), forged)
+	require.Equal(t, errForeign, err)
+}
+
+func TestLockoutOutlivesSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := User{Name: "u", AuthKey: "canary-other-key"}
+		cfg := AgentConfig{User: wrong, Dial: newMirrorDial(t, User{Name: "u", AuthKey: "canary-key"}), Timeout: time.Second}
+		checked, faults := cfg.checked()
+		require.Empty(t, faults)
+		logins := 0
+		for range 600 {
+			s, err := openSession(t.Context(), checked)
+			require.NoError(t, err)
+			_, err = s.roundTrip(t.Context(), &sysServices)
+			require.True(t, errors.Is(err, WrongDigest), err)
+			if !errors.Is(err, LockedOut) {
+				logins++
+			}
+			require.NoError(t, s.close())
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, logins, maxFailures+10)
+		assert.GreaterOrEqual(t, logins, maxFailures+9)
+	})
 }

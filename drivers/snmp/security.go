@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -241,6 +242,7 @@ func (u User) checked() (User, []error) {
 			fault("%s of %d octets is not within %d to %d", id.name, n, minEngineID, snmpwire.MaxEngineID)
 		}
 	}
+	u.EngineID, u.ContextEngineID = slices.Clone(u.EngineID), slices.Clone(u.ContextEngineID)
 	if n := len(u.Context); n > maxContext {
 		fault("context of %d octets is longer than %d", n, maxContext)
 	}

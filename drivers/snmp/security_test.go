@@ -473,6 +473,18 @@ func TestAPinnedEngineStays(t *testing.T) {
 	})
 }
 
+func TestDoubledReportsSayNothingNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, server := inPipe(t, truths, snmptest.Duplicated(3), snmp.AgentConfig{User: alice})
+		for range 5 {
+			require.NoError(t, ask(t, a))
+			synctest.Wait()
+		}
+		assert.EqualValues(t, 7, server.Stats().Requests)
+		assert.EqualValues(t, 7, a.Counters().Requests)
+	})
+}
+
 // An agent that keeps no boots is the same engine in an earlier time after a restart.
 func TestAnEngineThatForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

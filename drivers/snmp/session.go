@@ -97,6 +97,7 @@ type session struct {
 // try is one sending of a request.
 type try struct {
 	id     int32
+	number int       // how many there were before
 	sent   time.Time // by the clock for stamps
 	engine *engine   // of version 3, nil: asked for its id
 }
@@ -285,7 +286,7 @@ func (s *session) patience() time.Duration {
 // trouble says why.
 func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Time, trouble *error) error {
 	t := &s.tries[s.tried%maxTries]
-	*t = try{id: s.cfg.nextID()}
+	*t = try{id: s.cfg.nextID(), number: s.tried}
 	if err := s.compose(t, p); err != nil {
 		return err
 	}

@@ -22,8 +22,6 @@ const secretCommunity = "canary-c0mmunity"
 // function says with each datagram.
 type scripted struct {
 	conn *net.UDPConn
-	mu   sync.Mutex
-	got  int
 }
 
 // reply sends a message to whoever asked.
@@ -32,19 +30,15 @@ type reply func(message []byte)
 func startScripted(t testing.TB, serve func(n int, request []byte, send reply)) *scripted {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	a := &scripted{conn: conn}
+	a := &scripted{conn}
 	var done sync.WaitGroup
 	done.Go(func() {
 		buf := make([]byte, 1<<16)
-		for {
+		for got := 1; ; got++ {
 			n, from, err := conn.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				return
 			}
-			a.mu.Lock()
-			a.got++
-			got := a.got
-			a.mu.Unlock()
 			serve(got, buf[:n], func(m []byte) { conn.WriteToUDPAddrPort(m, from) })
 		}
 	})
@@ -56,12 +50,6 @@ func startScripted(t testing.TB, serve func(n int, request []byte, send reply)) 
 }
 
 func (a *scripted) address() string { return a.conn.LocalAddr().String() }
-
-func (a *scripted) received() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.got
-}
 
 // parsed returns a request of version 1 or 2c.
 func parsed(t testing.TB, request []byte) snmpwire.Message {
@@ -191,7 +179,7 @@ func TestLostRequestIsRepeated(t *testing.T) {
 			send(answer(parsed(t, request), 3))
 		}
 	})
-	s := openTo(t, AgentConfig{Address: a.address(), Timeout: 700 * time.Millisecond})
+	s := openTo(t, AgentConfig{Address: a.address(), Timeout: 350 * time.Millisecond})
 	r, err := s.roundTrip(t.Context(), &sysServices)
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, value(t, r))
@@ -472,8 +460,10 @@ var mirrored = map[string]AgentConfig{
 	"v3 SHA-512 DES": {User: User{Name: "u", Auth: SHA512, AuthKey: "canary-key", Priv: DES, PrivKey: "canary-key"}},
 }
 
+// newMirrorDial returns a Dial whose connections lead to one mirror, one at a time.
 func newMirrorDial(t testing.TB, u User) func(context.Context) (net.Conn, error) {
-	return func(context.Context) (net.Conn, error) { return newMirror(t, u), nil }
+	m := newMirror(t, u)
+	return func(context.Context) (net.Conn, error) { return m, nil }
 }
 
 func openMirror(t testing.TB, cfg AgentConfig) *session {

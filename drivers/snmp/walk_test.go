@@ -127,38 +127,45 @@ func TestWalkEndsAtTheSubtree(t *testing.T) {
 
 func TestWalkEqualsItsTwin(t *testing.T) {
 	for seed := range uint64(30) {
-		r := rand.New(rand.NewPCG(seed, 6))
-		values := make(map[snmp.OID]int64)
-		objects := make(snmptest.Objects)
-		for range r.IntN(200) {
-			oid := snmp.OID("1.3.6.1")
-			for range 1 + r.IntN(4) {
-				oid = oid.Child([]uint32{0, 1, 2, 3, 127, 128, 16383, 16384, 1<<32 - 1}[r.IntN(9)])
-			}
-			values[oid] = int64(r.Int32())
-			objects[string(oid)] = snmptest.Integer(int32(values[oid]))
-		}
-		faults := []snmptest.Fault{
-			nil,
-			snmptest.TooBigAbove(1 + r.IntN(20)),
-			snmptest.TooBigAboveBytes(60 + r.IntN(400)),
-			snmptest.Every(9, snmptest.Silent()),
-			snmptest.Every(2, snmptest.Duplicated(3)),
-		}
-		cfg := []snmp.AgentConfig{versions["v1"], versions["v2c"], versions["v3"]}[r.IntN(3)]
-		cfg.Timeout, cfg.Retries = 1260*time.Millisecond, 5 // the first repeat after 20 ms
-		a, _ := simulate(t, objects, faults[r.IntN(len(faults))], cfg)
-		for range 3 {
-			root := snmp.OID("1.3.6.1")
-			for range r.IntN(3) {
-				root = root.Child(uint32(r.IntN(4)))
-			}
-			steps, wrong := walk(t, a, root)
-			assert.Empty(t, wrong, "seed %d", seed)
-			assert.Equal(t, below(values, root), steps, "seed %d, root %s", seed, root)
-		}
-		assert.NoError(t, a.Close())
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			walkLikeTwin(t, rand.New(rand.NewPCG(seed, 6)))
+		})
 	}
+}
+
+// walkLikeTwin walks random objects of an agent with a random fault.
+func walkLikeTwin(t *testing.T, r *rand.Rand) {
+	values := make(map[snmp.OID]int64)
+	objects := make(snmptest.Objects)
+	for range r.IntN(200) {
+		oid := snmp.OID("1.3.6.1")
+		for range 1 + r.IntN(4) {
+			oid = oid.Child([]uint32{0, 1, 2, 3, 127, 128, 16383, 16384, 1<<32 - 1}[r.IntN(9)])
+		}
+		values[oid] = int64(r.Int32())
+		objects[string(oid)] = snmptest.Integer(int32(values[oid]))
+	}
+	faults := []snmptest.Fault{
+		nil,
+		snmptest.TooBigAbove(1 + r.IntN(20)),
+		snmptest.TooBigAboveBytes(60 + r.IntN(400)),
+		snmptest.Every(9, snmptest.Silent()),
+		snmptest.Every(2, snmptest.Duplicated(3)),
+	}
+	cfg := []snmp.AgentConfig{versions["v1"], versions["v2c"], versions["v3"]}[r.IntN(3)]
+	cfg.Timeout, cfg.Retries = 1260*time.Millisecond, 5 // the first repeat after 20 ms
+	a, _ := simulate(t, objects, faults[r.IntN(len(faults))], cfg)
+	for range 3 {
+		root := snmp.OID("1.3.6.1")
+		for range r.IntN(3) {
+			root = root.Child(uint32(r.IntN(4)))
+		}
+		steps, wrong := walk(t, a, root)
+		assert.Empty(t, wrong)
+		assert.Equal(t, below(values, root), steps, "root %s", root)
+	}
+	assert.NoError(t, a.Close())
 }
 
 func TestWalkGoesOnBehindWhatFails(t *testing.T) {
@@ -249,7 +256,7 @@ func TestWalkOfGiantTexts(t *testing.T) {
 	const root = "1.3.6.1.4.1.99"
 	objects := column(root, 10)
 	objects["1.3.6.1.4.1.100.1"] = snmptest.Integer(1)
-	a, _ := simulate(t, objects, snmptest.Giant(6000), snmp.AgentConfig{Timeout: 300 * time.Millisecond})
+	a, _ := simulate(t, objects, snmptest.Giant(6000), snmp.AgentConfig{Timeout: 100 * time.Millisecond})
 	n := 0
 	for v, err := range a.Walk(t.Context(), root) {
 		require.NoError(t, err)
