@@ -6,6 +6,7 @@ require (
 	github.com/bcicen/go-units v1.0.5
 	github.com/fieldtap/fieldtap v0.0.0
 	github.com/goburrow/modbus v0.1.0
+	github.com/gosnmp/gosnmp v1.47.0
 	github.com/stretchr/testify v1.12.1
 	gonum.org/v1/gonum v0.16.0
 )
