@@ -42,9 +42,6 @@ type stream struct {
 	tick      int       // its number
 	silent    int       // requests in a row without an answer
 	watermark acquire.Instant
-	barred    time.Time     // until when an agent that refuses our user is left alone
-	bar       time.Duration // how long that was
-	bad       acquire.Quality
 	rotation  int                     // among the scalars that make requests fail
 	alone     int                     // how many there are
 	reasons   map[OID]acquire.Quality // why
@@ -236,10 +233,6 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) {
 		if q.walk != nil {
 			s.swept = append(s.swept, q.walk)
 		}
-		if time.Now().Before(s.barred) {
-			q.fail(s, b, s.bad)
-			continue
-		}
 		if err := s.broken(); err != nil {
 			q.fail(s, b, acquire.QualityOf(err))
 			continue
@@ -323,17 +316,12 @@ func (s *stream) exchange(ctx context.Context, p *snmpwire.PDU) (answer response
 			s.gone = err
 		}
 		return response{}, s.now(), err
-	case acquire.QualityOf(err).Reason() == acquire.Security:
-		s.silent = 0
-		s.bar = min(max(2*s.bar, leastBar), mostBar)
-		s.barred, s.bad = time.Now().Add(s.bar), acquire.QualityOf(err)
-		return response{}, s.now(), err
 	default:
 		s.silent = 0
-		s.answered = s.answered || s.broken() == nil
+		s.answered = s.answered || s.broken() == nil && acquire.QualityOf(err).Reason() != acquire.Security
 		return response{}, s.now(), err
 	}
-	s.silent, s.answered, s.bar = 0, true, 0
+	s.silent, s.answered = 0, true
 	s.stamped = answer.Sent.Add(answer.Received.Sub(answer.Sent) / 2)
 	if s.memory.clock.rebooted(answer.Boots) {
 		s.restarted("engine boots")
@@ -343,13 +331,6 @@ func (s *stream) exchange(ctx context.Context, p *snmpwire.PDU) (answer response
 	}
 	return answer, acquire.At(s.stamped), nil
 }
-
-// For how long an agent is left alone that refuses our user: trying again and again
-// would look like somebody who guesses passwords.
-const (
-	leastBar = 30 * time.Second
-	mostBar  = 10 * time.Minute
-)
 
 // passed reports whether the nth of the scalars that make requests fail is to wait for
 // another poll.
