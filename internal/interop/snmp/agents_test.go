@@ -210,7 +210,7 @@ func startSnmpd(t *testing.T, more ...string) *snmpd {
 func (d *snmpd) start(t *testing.T, address string) {
 	t.Helper()
 	cmd := exec.Command(d.path, "-f", "-LEw", "-C", "-c", filepath.Join(d.dir, "snmpd.conf"), "-I", "-smux")
-	cmd.Env = append(os.Environ(), "SNMP_PERSISTENT_DIR="+d.dir, "MIBS=")
+	cmd.Env = append(os.Environ(), "SNMP_PERSISTENT_DIR="+filepath.Join(d.dir, "kept"), "MIBS=")
 	d.agent = run(t, "snmpd", cmd)
 	d.address = address
 	d.ready(t, "public")
@@ -271,7 +271,8 @@ func startNode(t *testing.T) *agent {
 	if _, err := os.Stat(filepath.Join("testdata", "node_modules", "net-snmp", "package.json")); err != nil {
 		missing(t, "net-snmp", "npm ci --omit=optional --ignore-scripts in internal/interop/snmp/testdata", err)
 	}
-	cmd := exec.Command(path, filepath.Join("testdata", "agent.js"))
+	// DES is of the past for its cryptography: it has to be told to remember.
+	cmd := exec.Command(path, "--openssl-legacy-provider", filepath.Join("testdata", "agent.js"))
 	read, write := io.Pipe()
 	cmd.Stdout = write
 	input, err := cmd.StdinPipe()
