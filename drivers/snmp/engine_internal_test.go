@@ -2,8 +2,10 @@ package snmp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,4 +251,81 @@ func TestLockoutOutlivesSessions(t *testing.T) {
 		assert.LessOrEqual(t, logins, maxFailures+10)
 		assert.GreaterOrEqual(t, logins, maxFailures+9)
 	})
+}
+
+// forger is a mirror whose answers come behind forged ones.
+type forger struct {
+	*mirror
+	forge func(answer []byte, m snmpwire.MessageV3) [][]byte
+	queue [][]byte
+}
+
+func (f *forger) Write(b []byte) (int, error) {
+	n, err := f.mirror.Write(b)
+	if err != nil {
+		return n, err
+	}
+	f.queue = f.queue[:0]
+	var m snmpwire.MessageV3
+	if err := m.Parse(bytes.Clone(f.answer)); err == nil && m.Flags&snmpwire.Authenticated != 0 {
+		f.queue = append(f.queue, f.forge(f.answer, m)...)
+	}
+	f.queue = append(f.queue, bytes.Clone(f.answer))
+	return n, nil
+}
+
+func (f *forger) Read(b []byte) (int, error) {
+	if len(f.queue) == 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(b, f.queue[0])
+	f.queue = f.queue[1:]
+	return n, nil
+}
+
+// What comes before the answer and is not proved, takes nothing from it.
+func TestTruthBehindForgeries(t *testing.T) {
+	user, faults := User{Name: "u", AuthKey: "canary-key"}.checked()
+	require.Empty(t, faults)
+	f := &forger{mirror: newMirror(t, user)}
+	lie := integerBinding("1.3.6.1.2.1.1.7.0", -1)
+	f.forge = func(answer []byte, m snmpwire.MessageV3) [][]byte {
+		plain := func(change func(*snmpwire.MessageV3)) []byte {
+			forged := m
+			forged.Flags = 0
+			change(&forged)
+			b, err := forged.Append(nil, nil)
+			require.NoError(t, err)
+			return b
+		}
+		flipped := bytes.Clone(answer)
+		flipped[len(flipped)-1] ^= 1
+		forgeries := [][]byte{
+			flipped, answer[:len(answer)-1], append(bytes.Clone(answer), 0), []byte("garbage"),
+			plain(func(m *snmpwire.MessageV3) { m.Scoped.PDU.Bindings = lie }),
+			plain(func(m *snmpwire.MessageV3) { m.ID++ }),
+		}
+		for stat := snmpwire.UnsupportedSecLevels; stat <= snmpwire.UnknownContexts; stat++ {
+			if stat != snmpwire.UnknownEngineIDs { // which is put to the test
+				forgeries = append(forgeries, plain(func(m *snmpwire.MessageV3) {
+					m.Scoped.PDU.Type = snmpwire.Report
+					m.Scoped.PDU.Bindings = snmpwire.AppendBinding(nil, []byte(stat.OID()), []byte{byte(snmpwire.Counter32), 1, 1})
+				}))
+			}
+		}
+		return forgeries
+	}
+	s := openTo(t, AgentConfig{User: user, Dial: func(context.Context) (net.Conn, error) { return f, nil }})
+	request := snmpwire.PDU{Type: snmpwire.ReadRequest, Bindings: sysServices.Bindings}
+	for range 5 {
+		r, err := s.roundTrip(t.Context(), &request)
+		require.NoError(t, err)
+		b, _, err := snmpwire.NextBinding(r.PDU.Bindings)
+		require.NoError(t, err)
+		require.Equal(t, snmpwire.Gauge32, b.Tag)
+	}
+	assert.EqualValues(t, 6, s.counts.Requests)
+	assert.EqualValues(t, 5*2, s.counts.Unauthentic)
+	assert.NotZero(t, s.counts.Malformed)
+	assert.NotZero(t, s.counts.Late)
 }

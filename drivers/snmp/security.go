@@ -307,7 +307,7 @@ const (
 	EngineTimeBackwards                           // the engine has forgotten its boots or time; it is believed from the next request on
 	EngineChanged                                 // there is another engine than before; it is asked from the next request on
 	NothingDecipherable                           // the engine is authentic, and has never answered anything encrypted: PrivKey, Priv, Extension or Context may be wrong
-	LockedOut                                     // too many faults in a row: nothing was sent
+	LockedOut                                     // too many of these in a row: nothing was sent
 )
 
 // String says in words what the fault is, with its number.
@@ -353,7 +353,7 @@ func (f SecurityFault) String() string {
 	case NothingDecipherable:
 		text = "engine is authentic and answers nothing encrypted"
 	case LockedOut:
-		text = "not asked, after too many security faults"
+		text = "not asked, after too many refusals"
 	}
 	return text + " (" + strconv.Itoa(int(f)) + ")"
 }
