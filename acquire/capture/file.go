@@ -29,8 +29,7 @@ type file struct {
 	metadata []place
 	broken   error // no block can be written any more
 
-	described []bool // by id
-	others    map[acquire.PointID]bool
+	described []bool  // by id
 	fresh     []entry // to be described with the block being written
 	tables    []byte  // the records that describe points, to be repeated
 	lengths   []int64 // of each

@@ -108,6 +108,11 @@ func (r *Reader) useSummary(summary []byte, begin int64) ([]entry, error) {
 		return nil, errIndex // as of a tool that lists chunks alone
 	}
 	slices.SortStableFunc(r.pieces, func(a, b piece) int { return cmp.Compare(a.offset, b.offset) })
+	for i := range r.pieces[:max(len(r.pieces)-1, 0)] {
+		if p := r.pieces[i]; p.offset+p.length > r.pieces[i+1].offset {
+			return nil, errIndex // chunks do not overlap
+		}
+	}
 	var entries []entry
 	for _, m := range metadata {
 		more, err := r.readMetadata(m)
@@ -287,7 +292,7 @@ func (s *scanner) record(offset int64) int64 {
 			return -1
 		}
 		entries, ours, err := readPoints(content[recordHead:])
-		if err != nil || !ours && !s.plausible(offset+size) {
+		if err != nil || !ours && !s.plausible(offset+size, maxUnknown) {
 			return -1
 		}
 		s.entries = append(s.entries, entries...)
@@ -311,7 +316,7 @@ func (s *scanner) record(offset int64) int64 {
 		head[0] = opChunk
 		_, chunk := parseChunk(head)
 		head[0] = op
-		if chunk || offset+size != s.size && !s.plausible(offset+size) {
+		if chunk || offset+size != s.size && !s.plausible(offset+size, maxUnknown) {
 			return -1
 		}
 	}
@@ -339,8 +344,12 @@ func fits(op byte, record []byte) bool {
 	return !f.short && len(f.b) == 0
 }
 
-// plausible tells whether a record may begin at offset.
-func (s *scanner) plausible(offset int64) bool {
+// maxUnknown is how many records in a row may be of kinds that are not known.
+const maxUnknown = 16
+
+// plausible tells whether a record may begin at offset. One of an unknown kind may
+// if what follows it may.
+func (s *scanner) plausible(offset int64, unknown int) bool {
 	head := s.at(offset, recordHead+plainChunk+maxMethod)
 	if string(head) == magic {
 		return true
@@ -359,8 +368,11 @@ func (s *scanner) plausible(offset int64) bool {
 		return length == footerSize
 	case opDataEnd:
 		return length == 4
+	case 0:
+		return false
 	}
-	return false
+	return unknown > 0 && length <= uint64(s.size-offset-recordHead) &&
+		s.plausible(offset+recordHead+int64(length), unknown-1)
 }
 
 // find returns where the next record lies that is whole beyond doubt, from
@@ -400,7 +412,7 @@ func (s *scanner) whole(offset int64) bool {
 	size := recordHead + int64(length)
 	switch op {
 	case opDataEnd:
-		return length == 4 && offset+size < s.size && s.plausible(offset+size)
+		return length == 4 && offset+size < s.size && s.plausible(offset+size, maxUnknown)
 	case opMetadata:
 		if size > maxMetadata || s.budget < size {
 			return false

@@ -7,10 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -168,10 +171,13 @@ func TestDiskFull(t *testing.T) {
 		catalog := acquire.NewCatalog()
 		ids := points(t, catalog)
 		d := &disk{room: 10_000}
-		var told []time.Time
+		var mu sync.Mutex
+		var times []time.Time
 		w, err := capture.NewWriter(d, capture.Config{Catalog: catalog, OnError: func(err error) {
-			require.ErrorIs(t, err, errFull)
-			told = append(told, time.Now())
+			mu.Lock()
+			defer mu.Unlock()
+			assert.ErrorIs(t, err, errFull)
+			times = append(times, time.Now())
 		}})
 		require.NoError(t, err)
 		fake := acquiretest.NewFake("meter", ids, acquiretest.Forever(
@@ -187,10 +193,13 @@ func TestDiskFull(t *testing.T) {
 			}
 		}
 		run(10 * time.Second)
-		require.Empty(t, told)
+		require.Empty(t, times)
 		d.room = 0
 		full := time.Now()
 		run(10 * time.Second)
+		mu.Lock()
+		told := slices.Clone(times)
+		mu.Unlock()
 		require.NotEmpty(t, told)
 		require.LessOrEqual(t, told[0].Sub(full), time.Second)
 		require.InDelta(t, 100, w.Stats().UnrecordedSamples, 20)
