@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -328,4 +329,31 @@ func TestTruthBehindForgeries(t *testing.T) {
 	assert.EqualValues(t, 5*2, s.counts.Unauthentic)
 	assert.NotZero(t, s.counts.Malformed)
 	assert.NotZero(t, s.counts.Late)
+}
+
+func TestSessionsShareAnEngine(t *testing.T) {
+	user := User{Name: "u", AuthKey: "canary-key", PrivKey: "canary-key"}
+	mirrors := make(chan net.Conn, 4)
+	for range cap(mirrors) {
+		mirrors <- newMirror(t, user)
+	}
+	cfg := AgentConfig{User: user, Dial: func(context.Context) (net.Conn, error) { return <-mirrors, nil }}
+	checked, faults := cfg.checked()
+	require.Empty(t, faults)
+	var asking sync.WaitGroup
+	for range cap(mirrors) {
+		asking.Go(func() {
+			s, err := openSession(t.Context(), checked)
+			if !assert.NoError(t, err) {
+				return
+			}
+			for range 50 {
+				_, err := s.roundTrip(t.Context(), &sysServices)
+				assert.NoError(t, err)
+			}
+			assert.NoError(t, s.close())
+		})
+	}
+	asking.Wait()
+	assert.Len(t, checked.authority.engines, 1)
 }
