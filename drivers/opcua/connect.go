@@ -399,16 +399,6 @@ func (n *connector) hail(ctx context.Context, cfg channelConfig) (*channel, erro
 	return openChannel(ctx, conn, cfg)
 }
 
-// endpoints asks the server for its endpoints, on a channel of its own.
-func (n *connector) endpoints(ctx context.Context) ([]endpoint, error) {
-	c, err := n.hail(ctx, channelConfig{url: n.cfg.Endpoint, policy: PolicyNone.uri(), mode: ua.MessageSecurityModeNone})
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	return discover(ctx, c, n.cfg.Timeout)
-}
-
 // open opens a channel to the endpoint, which it calls by a URL.
 func (n *connector) open(ctx context.Context, w *way, url string) (*channel, error) {
 	cfg := channelConfig{url: url, policy: w.endpoint.policy, mode: w.endpoint.mode}
