@@ -76,7 +76,7 @@ const (
 	firstBudget    = 1400     // bytes of an answer that fit a packet of Ethernet
 	maxBudget      = 64 << 10 // bytes of the largest datagram
 	likelySize     = 32       // bytes of a binding, before any was seen
-	maxRepetitions = 2000
+	maxRepetitions = 200      // whatever objects come next: an agent may say nothing where 64 KiB do not hold them
 	maxSiblings    = 3  // numbers tried beside that of an object that fails
 	maxPasses      = 64 // of a walk
 )
