@@ -13,7 +13,7 @@ import (
 // closed. Neither src nor w is nil.
 //
 // What cannot be recorded does not disturb the stream: errors show in Config.OnError
-// and Writer.Stats. Writing is done by the goroutine that calls Next, and a disk that
+// and Writer.Stats, where the samples are counted that are not in the file. Writing is done by the goroutine that calls Next, and a disk that
 // hangs holds it up.
 //
 // Several sources may be recorded by one Writer. Put Record inside Reconnect to

@@ -98,11 +98,11 @@ func (c *Config) complete() error {
 	return errors.Join(faults...)
 }
 
-// Stats is a snapshot of what a Writer has done. What was accepted is written,
+// Stats is a snapshot of what a Writer has done. What was given to it is written,
 // unrecorded, or waits in the open block.
 type Stats struct {
-	Batches uint64 // accepted
-	Samples uint64 // accepted
+	Batches uint64 // given to Write; each piece of one beyond a block counts
+	Samples uint64 // given to Write
 
 	WrittenBatches uint64 // acknowledged: in the file, and on disk if Sync says so
 	WrittenSamples uint64 // acknowledged
@@ -110,8 +110,8 @@ type Stats struct {
 	Bytes          uint64 // written, in all files
 	Files          uint64 // begun
 
-	UnrecordedBatches uint64          // dropped because of an error
-	UnrecordedSamples uint64          // dropped because of an error
+	UnrecordedBatches uint64          // dropped because of an error, or given after Close
+	UnrecordedSamples uint64          // dropped because of an error, or given after Close
 	UnrecordedEvents  uint64          // dropped because of an error
 	UnreadableTexts   uint64          // texts that did not belong to their batch, recorded as bad samples without a value
 	Errors            uint64          // errors met
@@ -222,11 +222,13 @@ func (w *Writer) Write(b *acquire.Batch) error {
 }
 
 func (w *Writer) write(b *acquire.Batch) error {
-	if w.closed {
-		return ErrClosed
-	}
 	w.stats.Batches++
 	w.stats.Samples += uint64(len(b.Samples))
+	if w.closed { // as with a stream that outlives its recording
+		w.stats.UnrecordedBatches++
+		w.stats.UnrecordedSamples += uint64(len(b.Samples))
+		return ErrClosed
+	}
 	if b.Received != 0 {
 		w.arrival = b.Received
 	}
@@ -265,9 +267,10 @@ func (w *Writer) leaves(b *acquire.Batch) bool {
 	if e.empty() {
 		return false
 	}
-	return e.samples+len(b.Samples) > w.cfg.MaxSamples ||
-		max(w.last, w.arrival)-min(w.first, w.arrival) >= acquire.Instant(w.cfg.MaxDelay) ||
-		w.arrival < w.first && w.carried ||
+	// Events alone have no place in time: whoever replays records old batches today.
+	apart := e.batches > 0 && (w.arrival < w.first && w.carried ||
+		uint64(max(w.last, w.arrival))-uint64(min(w.first, w.arrival)) >= uint64(w.cfg.MaxDelay))
+	return apart || e.samples+len(b.Samples) > w.cfg.MaxSamples ||
 		e.batches >= maxBatches || e.inSets >= maxSets || len(e.textBytes) >= maxText
 }
 
