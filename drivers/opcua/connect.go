@@ -202,7 +202,8 @@ func parseEndpoint(text string) (*url.URL, error) {
 
 // connector knows how to reach one server and to log in. It is safe for concurrent use.
 type connector struct {
-	cfg      ClientConfig
+	cfg      ClientConfig // without the Identity
+	identity identity
 	peer     peer
 	counters channelCounters
 
@@ -216,7 +217,8 @@ func newConnector(cfg ClientConfig) (*connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &connector{cfg: cfg, peer: peer{address: u.Host, host: u.Hostname()}}
+	n := &connector{cfg: cfg, identity: cfg.Identity.identity(cfg.Policies), peer: peer{address: u.Host, host: u.Hostname()}}
+	n.cfg.Identity = Identity{}
 	if n.cfg.Dial == nil {
 		n.cfg.Dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", u.Host) }
 	}
@@ -296,7 +298,7 @@ var errNoEndpoints = &SecurityError{Reason: "the server itself names no endpoint
 
 // explore learns which endpoints there are, chooses one, and judges its certificate.
 func (n *connector) explore(ctx context.Context) (*way, error) {
-	w := &way{demand: demand{policies: n.cfg.Policies, mode: n.cfg.Mode, url: n.cfg.Endpoint, identity: n.cfg.Identity.identity(n.cfg.Policies)}}
+	w := &way{demand: demand{policies: n.cfg.Policies, mode: n.cfg.Mode, url: n.cfg.Endpoint, identity: n.identity}}
 	if err := n.present(w); err != nil {
 		return nil, err
 	}

@@ -73,7 +73,8 @@ func (i Identity) faults() (faults []error) {
 func (i Identity) identity(policies []Policy) identity {
 	switch {
 	case i.User != "":
-		return user{i.User, i.Password, policies}
+		password := i.Password
+		return user{i.User, func() acquire.Secret { return password }, policies}
 	case !i.Certificate.IsZero():
 		return bearer{i.Certificate.pair, policies}
 	case i.Token != nil:
@@ -146,7 +147,7 @@ func (a anonymous) prove(_ context.Context, request *ua.ActivateSessionRequest, 
 // user is a user with a password.
 type user struct {
 	name     string
-	password acquire.Secret
+	password func() acquire.Secret // whoever prints a structure sees an address: fmt asks no unexported field how it wants to be shown
 	policies []Policy
 }
 
@@ -162,7 +163,7 @@ func (u user) prove(_ context.Context, request *ua.ActivateSessionRequest, e end
 	if !ok {
 		return &SecurityError{Reason: "the endpoint has no login with a password that is secure enough"}
 	}
-	password, algorithm, err := conceal([]byte(u.password), p, e, c, nonce)
+	password, algorithm, err := conceal([]byte(u.password()), p, e, c, nonce)
 	if err != nil {
 		return err
 	}
