@@ -290,7 +290,7 @@ func TestTableAtDistance(t *testing.T) {
 	}
 	inBubble(t, objects, cfg, func(r *rig) {
 		r.agent.SetLatency(50 * time.Millisecond)
-		for i, want := range []uint64{6, 1, 1} { // answers of 1,400 octets, then twice as many each time
+		for i, want := range []uint64{4, 1, 1} { // answers of 1,400 octets, then twice as many each time
 			due := r.started.Add(virtualInterval)
 			if i == 0 {
 				due = time.Now()

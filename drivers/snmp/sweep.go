@@ -89,6 +89,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 			return false
 		}
 		repetitions, upTime := s.compose(w)
+		s.session.room(min(2*s.terms.answer, s.src.agent.maxMessage+1)) // or a long datagram would be cut
 		answer, at, err := s.exchange(ctx, &s.pdu)
 		status := ErrorStatus(answer.PDU.ErrorStatus)
 		switch {
