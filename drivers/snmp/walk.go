@@ -77,8 +77,8 @@ const (
 	maxBudget      = 64 << 10 // bytes of the largest datagram
 	likelySize     = 32       // bytes of a binding, before any was seen
 	maxRepetitions = 200      // whatever objects come next: an agent may say nothing where 64 KiB do not hold them
-	maxSiblings    = 3  // numbers tried beside that of an object that fails
-	maxPasses      = 64 // of a walk
+	maxSiblings    = 3        // numbers tried beside that of an object that fails
+	maxPasses      = 64       // of a walk
 )
 
 func newWalker(a *Agent, root OID) (*walker, error) {
