@@ -93,6 +93,52 @@ func TestSegmentsBytes(t *testing.T) {
 	require.Greater(t, len(files), 2)
 }
 
+// A directory that is gone is told, and costs no more than the time it is gone.
+func TestSegmentsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "captures")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	catalog := acquire.NewCatalog()
+	id := define(t, catalog, "x")
+	told := 0
+	w, err := capture.CreateSegments(capture.Segments{Dir: dir, MaxAge: 10 * time.Second, KeepAge: time.Hour}, capture.Config{
+		Catalog: catalog, OnError: func(err error) {
+			require.ErrorIs(t, err, os.ErrNotExist)
+			told++
+		},
+	})
+	require.NoError(t, err)
+	write := func(i int) error {
+		b := acquire.Batch{Received: acquire.Instant(1790000000_000000000 + int64(i)*1e9)}
+		b.Append(acquire.Sample{Time: b.Received, Point: id, Value: acquire.Float64(1), Quality: acquire.Good})
+		return errors.Join(w.Write(&b), w.Flush())
+	}
+	for i := range 5 {
+		require.NoError(t, write(i))
+	}
+	require.NoError(t, os.RemoveAll(dir))
+	for i := 10; i < 15; i++ {
+		require.ErrorIs(t, write(i), os.ErrNotExist)
+	}
+	require.Equal(t, 5, told)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	for i := 20; i < 25; i++ {
+		require.NoError(t, write(i))
+	}
+	require.NoError(t, w.Close())
+	st := w.Stats()
+	require.Equal(t, [3]uint64{15, 10, 5}, [3]uint64{st.Samples, st.WrittenSamples, st.UnrecordedSamples})
+	files, err := capture.Files(dir, "")
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	var gap capture.Event
+	r, err := capture.Open(files[0], capture.ReaderConfig{OnEvent: func(ev capture.Event) { gap = ev }})
+	require.NoError(t, err)
+	defer r.Close()
+	var b acquire.Batch
+	require.NoError(t, r.Next(&b))
+	require.Equal(t, uint64(5), gap.Samples)
+}
+
 // A clock that was set back makes no two files of one name.
 func TestSegmentsClock(t *testing.T) {
 	dir := t.TempDir()

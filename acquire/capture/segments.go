@@ -89,7 +89,7 @@ func CreateSegments(s Segments, cfg Config) (*Writer, error) {
 			first = acquire.At(cfg.Now())
 		}
 		if err := s.retain(first); err != nil {
-			w.note(err)
+			w.aside(fmt.Errorf("capture: old files cannot be removed: %w", err))
 		}
 		f, err := s.create(first)
 		if err != nil {

@@ -147,6 +147,7 @@ type Writer struct {
 	events  uint64 // in the open block
 	gap     Event  // not written yet
 	stats   Stats
+	untold  error // that cost no samples
 	closed  bool
 
 	telling sync.Mutex // held while the host is told of an error
@@ -216,9 +217,7 @@ func newWriter(cfg Config, open func(acquire.Instant) (*file, error)) *Writer {
 // way, which b may be part of or not; acquisition can go on regardless.
 func (w *Writer) Write(b *acquire.Batch) error {
 	w.mu.Lock()
-	err := w.write(b)
-	w.mu.Unlock()
-	return w.tell(err)
+	return w.unlock(w.write(b))
 }
 
 func (w *Writer) write(b *acquire.Batch) error {
@@ -308,17 +307,14 @@ func (w *Writer) expire() {
 	if !w.closed {
 		err = w.flush()
 	}
-	w.mu.Unlock()
-	w.tell(err)
+	_ = w.unlock(err)
 }
 
 // Event records ev in its place among the batches. Its Time is filled in if it is
 // unknown.
 func (w *Writer) Event(ev Event) error {
 	w.mu.Lock()
-	err := w.event(ev)
-	w.mu.Unlock()
-	return w.tell(err)
+	return w.unlock(w.event(ev))
 }
 
 func (w *Writer) event(ev Event) error {
@@ -352,8 +348,7 @@ func (w *Writer) Flush() error {
 	if !w.closed {
 		err = w.flush()
 	}
-	w.mu.Unlock()
-	return w.tell(err)
+	return w.unlock(err)
 }
 
 // flush writes the open block, or drops and counts it.
@@ -404,7 +399,7 @@ func (w *Writer) turn() error {
 	}
 	if w.out != nil {
 		if err := w.finish(); err != nil {
-			w.note(err)
+			w.aside(fmt.Errorf("capture: file is left without an index: %w", err))
 		}
 	}
 	out, err := w.open(w.first)
@@ -439,12 +434,24 @@ func (w *Writer) note(err error) {
 	w.stats.LastError, w.stats.LastErrorAt = err, acquire.At(w.cfg.Now())
 }
 
-// tell passes an error on to the host and returns it.
-func (w *Writer) tell(err error) error {
-	if err != nil && w.cfg.OnError != nil && !errors.Is(err, ErrClosed) {
+// aside notes an error that costs no samples, to be told with the next.
+func (w *Writer) aside(err error) {
+	w.note(err)
+	w.untold = errors.Join(w.untold, err)
+}
+
+// unlock ends a call that returns err, and tells the host of errors.
+func (w *Writer) unlock(err error) error {
+	all := w.untold
+	w.untold = nil
+	w.mu.Unlock()
+	if !errors.Is(err, ErrClosed) {
+		all = errors.Join(all, err)
+	}
+	if all != nil && w.cfg.OnError != nil {
 		w.telling.Lock()
 		defer w.telling.Unlock()
-		w.cfg.OnError(err)
+		w.cfg.OnError(all)
 	}
 	return err
 }
@@ -476,8 +483,7 @@ func (w *Writer) Close() error {
 		}
 		w.closed = true
 	}
-	w.mu.Unlock()
-	return w.tell(err)
+	return w.unlock(err)
 }
 
 // BlockError says that a block was not written, and how much was in it.
