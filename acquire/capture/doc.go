@@ -9,7 +9,8 @@
 // # Guarantees
 //
 //   - What is read equals what was written, to the bit: times, values of every
-//     kind, qualities, texts, watermarks, the points they speak for, losses.
+//     kind, qualities, texts, watermarks, the points they speak for, losses. A batch
+//     beyond 1,048,576 samples comes back as several.
 //   - A batch is acknowledged when its block has been written. The end of the
 //     process costs the open block: by default 4,096 samples, or 1 s.
 //   - A damaged block, or a file cut anywhere, costs the blocks that are damaged
