@@ -46,8 +46,9 @@ func parseWalk(t *testing.T, out string) []object {
 		}
 		objects = append(objects, object{oid[1:], value})
 	}
-	// The tool repeats the last object's name when it reaches the end of everything.
-	if n := len(objects); n > 0 && strings.HasPrefix(objects[n-1].value, "No more variables left") {
+	// The tool repeats the last object's name for the end of everything, as often as
+	// the agent says so.
+	for n := len(objects); n > 0 && strings.HasPrefix(objects[n-1].value, "No more variables left"); n-- {
 		objects = objects[:n-1]
 	}
 	for i := range objects {
@@ -148,10 +149,10 @@ func TestWalkRecording(t *testing.T) {
 	want := bulkwalk(t, ".1.3", "-v2c", "-c", "switch", sim.address)
 	got := walk(t, newAgent(t, snmp.AgentConfig{Address: sim.address, Community: "switch"}), "1.3")
 	require.Greater(t, len(want), 50_000)
-	require.Len(t, got, len(want))
-	for i := range want {
-		require.Equal(t, want[i], got[i])
+	for i := range min(len(want), len(got)) {
+		require.Equal(t, want[i], got[i], "object %d of %d, and of %d by the tool", i, len(got), len(want))
 	}
+	require.Equal(t, len(want), len(got))
 	t.Logf("%d objects, the same by both", len(got))
 }
 
