@@ -56,6 +56,7 @@ func (s *trapSocket) run(l *TrapListener) {
 			continue
 		}
 		if err != nil {
+			_ = s.conn.Close() // it is of no more use
 			s.queue.fail(err)
 			return
 		}
