@@ -250,12 +250,16 @@ func (s *Source) configured() terms {
 	if s.agent.version == snmpwire.V3 { // RFC 3412, section 6, with the largest digest and ids
 		t.overhead = 220 + len(s.cfg.User.Name) + len(s.cfg.User.Context)
 	}
-	t.answer = min(firstAnswer, s.agent.maxMessage)
+	t.answer = min(firstAnswer, s.longest())
 	if t.MaxAnswer > 0 {
 		t.answer = min(t.answer, t.MaxAnswer)
 	}
 	return t
 }
+
+// longest returns how many bytes of an answer may be aimed at, so that one with longer
+// values than were expected is taken yet.
+func (s *Source) longest() int { return s.agent.maxMessage - s.agent.maxMessage/8 }
 
 // plan plans on the present terms. The caller holds mu, or is alone.
 func (s *Source) plan() {

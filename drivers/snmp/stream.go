@@ -37,6 +37,7 @@ type stream struct {
 	bindings []byte
 	stamped  time.Time     // its midpoint
 	took     time.Duration // until its answer came
+	quickest time.Duration // that any took
 
 	due       time.Time // when the poll to come is due
 	tick      int       // its number
@@ -326,7 +327,10 @@ func (s *stream) exchange(ctx context.Context, p *snmpwire.PDU) (answer response
 	if s.memory.clock.rebooted(answer.Boots) {
 		s.restarted("engine boots")
 	}
-	if s.took > s.src.cfg.Timeout/3 {
+	if s.quickest == 0 || s.took < s.quickest {
+		s.quickest = s.took
+	}
+	if s.took > s.src.cfg.Timeout/3 && s.took > 2*s.quickest {
 		s.terms.answer = max(s.terms.answer/2, leastAnswer)
 	}
 	return answer, acquire.At(s.stamped), nil
@@ -483,19 +487,19 @@ func (s *stream) note(ctx context.Context, name []byte, err error) {
 	}
 }
 
-// most returns how many bytes an answer may have.
+// most returns how many bytes of an answer may be aimed at.
 func (s *stream) most() int {
 	if s.terms.MaxAnswer > 0 {
-		return min(s.terms.MaxAnswer, s.src.agent.maxMessage)
+		return min(s.terms.MaxAnswer, s.src.longest())
 	}
-	return s.src.agent.maxMessage
+	return s.src.longest()
 }
 
 // grow makes room for more in the next answer, after one of some octets that was what
-// was asked for, unless the agent is slow.
+// was asked for, unless the agent is slow for it: what any answer takes does not count.
 func (s *stream) grow(octets int) {
 	s.proven = true
-	if s.took < s.src.cfg.Timeout/6 && octets > s.terms.answer/2 {
+	if (s.took < s.src.cfg.Timeout/6 || s.took < 2*s.quickest) && octets > s.terms.answer/2 {
 		s.terms.answer = min(2*s.terms.answer, s.most())
 	}
 }

@@ -328,6 +328,28 @@ func TestSlowAgentIsAskedForLess(t *testing.T) {
 	})
 }
 
+// TestDistantAgentIsAskedForMore lets each answer take a second, whatever its length:
+// asking for less at a time would take longer.
+func TestDistantAgentIsAskedForMore(t *testing.T) {
+	objects := snmptest.Objects{sysUpTime: snmptest.Uptime()}
+	for i := range 1000 {
+		objects.Row(ifEntry, strconv.Itoa(i), map[uint32]snmptest.Object{10: snmptest.Integer(int32(i))})
+	}
+	cfg := snmp.Config{
+		Interval: 30 * time.Second, Timeout: 2 * time.Second, Retries: -1,
+		Tables: []snmp.Table{{Name: "{index}", Columns: []snmp.Point{{Name: "x", OID: ifEntry + ".10"}}}},
+	}
+	inBubble(t, objects, cfg, func(r *rig) {
+		r.agent.SetLatency(time.Second)
+		for range 3 {
+			r.requests()
+			assert.Len(r, r.poll(), 1000)
+			assert.Zero(r, r.source.Stats().Timeouts)
+		}
+		assert.LessOrEqual(r, r.requests(), uint64(2))
+	})
+}
+
 // TestLongAnswersThatGetLost lets every answer of more than 4,000 octets be lost, as
 // where fragments are.
 func TestLongAnswersThatGetLost(t *testing.T) {

@@ -18,7 +18,8 @@ type walk struct {
 	limit   int       // repetitions to try, fewer than would fit; 0: none
 	only    int       // columns to ask for at once, fewer than all; 0: none
 
-	cells, idle int // cells so far, and requests that brought none
+	lost        bool // an answer did not come in time
+	cells, idle int  // cells so far, and requests that brought none
 }
 
 // cursor is a column with how far it was read.
@@ -95,7 +96,8 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 		switch {
 		case ctx.Err() != nil:
 			return true
-		case errors.Is(err, ErrTimeout) && repetitions > 1 && s.answered && !s.overdue():
+		case errors.Is(err, ErrTimeout) && repetitions > 1 && s.answered && !s.overdue() && !w.lost:
+			w.lost = true
 			s.doubt()
 			w.lessen(repetitions)
 		case err != nil:
@@ -115,7 +117,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 			s.note(ctx, w.active[0].base, status)
 			w.refused(s, repetitions, upTime, at, status, int(answer.PDU.ErrorIndex))
 		default:
-			w.limit *= 2
+			w.limit, w.lost = 2*w.limit, false
 			whole := s.take(w, b, &answer, at, repetitions, upTime)
 			if whole && repetitions > 1 {
 				s.grow(len(answer.PDU.Bindings))
@@ -128,7 +130,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 
 // start begins a new walk.
 func (w *walk) start() {
-	w.limit, w.only, w.cells, w.idle = 0, 0, 0, 0
+	w.limit, w.only, w.cells, w.idle, w.lost = 0, 0, 0, 0, false
 	for _, c := range w.cursors {
 		c.start()
 	}
