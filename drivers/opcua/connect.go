@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
@@ -397,7 +398,8 @@ func (n *connector) hail(ctx context.Context, cfg channelConfig) (*channel, erro
 		}
 		return nil, lost(err)
 	}
-	cfg.lifetime, cfg.maxMessage, cfg.now, cfg.counters = n.cfg.TokenLifetime, n.cfg.MaxMessage, n.cfg.Now, &n.counters
+	cfg.maxMessage = cmp.Or(cfg.maxMessage, n.cfg.MaxMessage)
+	cfg.lifetime, cfg.now, cfg.counters = n.cfg.TokenLifetime, n.cfg.Now, &n.counters
 	return openChannel(ctx, conn, cfg)
 }
 
@@ -408,16 +410,18 @@ func (n *connector) open(ctx context.Context, w *way, url string) (*channel, err
 		cfg.key, cfg.server = w.key, w.endpoint.certificate
 	}
 	c, err := n.hail(ctx, cfg)
-	if err != nil && cfg.key.private != nil && (errors.Is(err, io.ErrUnexpectedEOF) || refusedOurs(err)) {
-		return nil, fmt.Errorf("%w (does the server trust our certificate %s?)", err, Certificate{cfg.key})
-	}
-	return c, err
+	return c, doubted(err, cfg.key)
 }
 
-// refusedOurs reports whether a server says that it does not take our certificate.
-func refusedOurs(err error) bool {
-	ended, ok := errors.AsType[*PeerError](err)
-	return ok && ended.Status.security()
+// doubted adds a hint to an error that may be a server's way to say that it does not take
+// our certificate: many just end the connection.
+func doubted(err error, key keyPair) error {
+	service, refused := errors.AsType[*ServiceError](err)
+	ended, broken := errors.AsType[*PeerError](err)
+	if key.private == nil || !errors.Is(err, io.ErrUnexpectedEOF) && !(refused && service.Status.security()) && !(broken && ended.Status.security()) {
+		return err
+	}
+	return fmt.Errorf("%w (does the server trust our certificate %s?)", err, Certificate{key})
 }
 
 // enter opens a channel and logs in on it.
@@ -426,19 +430,26 @@ func (n *connector) enter(ctx context.Context, w *way, url string, resume *sessi
 	if err != nil {
 		return nil, false, err
 	}
-	if resume != nil {
+	// A session belongs to the certificate that it was created with.
+	if resume != nil && bytes.Equal(resume.channel.cfg.key.certificate, c.cfg.key.certificate) {
 		old := *resume
 		old.channel, old.cfg.endpoint, old.cfg.identity = c, w.endpoint, w.demand.identity
 		err := old.activate(ctx)
 		if err == nil {
 			return &old, true, nil
 		}
-		// Else the session is gone, or belongs to a certificate that we had before. A
-		// password that was refused is not tried twice.
+		ended := c.err() != nil
 		refused, ok := errors.AsType[*ServiceError](err)
-		if !ok || refused.Status == StatusBadUserAccessDenied || refused.Status == StatusBadIdentityTokenRejected || c.err() != nil {
+		switch {
+		case ok && refused.Status != StatusBadUserAccessDenied && refused.Status != StatusBadIdentityTokenRejected && !ended: // the session is gone
+		case ok || !ended: // a password that was refused is not tried twice
 			c.close()
 			return nil, false, err
+		default: // some servers end the channel over a session that is gone
+			c.close()
+			if c, err = n.open(ctx, w, url); err != nil {
+				return nil, false, err
+			}
 		}
 	}
 	s, err := n.begin(ctx, w, c)
@@ -456,7 +467,7 @@ func (n *connector) begin(ctx context.Context, w *way, c *channel) (*session, er
 		identity: w.demand.identity, endpoint: w.endpoint, maxMessage: n.cfg.MaxMessage,
 	})
 	if err != nil {
-		return nil, err
+		return nil, doubted(err, c.cfg.key)
 	}
 	if w.endpoint.mode != ua.MessageSecurityModeNone {
 		err = w.demand.compare(w.endpoint, s.offered)
@@ -464,6 +475,7 @@ func (n *connector) begin(ctx context.Context, w *way, c *channel) (*session, er
 			err = errNoEndpoints
 		}
 	}
+	s.offered = nil
 	if err == nil {
 		err = s.activate(ctx)
 	}

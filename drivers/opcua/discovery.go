@@ -134,5 +134,9 @@ func (n *connector) servers(ctx context.Context) ([]Application, error) {
 // bare opens a channel without security, for discovery alone: servers have one for that
 // even where they have no such endpoint (OPC 10000-4, section 5.4.1).
 func (n *connector) bare(ctx context.Context) (*channel, error) {
-	return n.hail(ctx, channelConfig{url: n.cfg.Endpoint, policy: PolicyNone.uri(), mode: ua.MessageSecurityModeNone})
+	return n.hail(ctx, channelConfig{url: n.cfg.Endpoint, policy: PolicyNone.uri(), mode: ua.MessageSecurityModeNone, maxMessage: maxDiscovery})
 }
+
+// maxDiscovery bounds what is taken from somebody whom nobody has judged: some 200
+// endpoints with their certificates.
+const maxDiscovery = 1 << 20

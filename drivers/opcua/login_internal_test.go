@@ -100,7 +100,7 @@ func TestIdentities(t *testing.T) {
 		"certificate":   {Identity{Certificate: Certificate{operator.pair()}}, []string{"proof operator"}},
 		"token":         {Identity{Token: func(context.Context) (acquire.Secret, error) { return "a.b.c", nil }}, []string{"a.b.c"}},
 	}
-	for _, policy := range []Policy{PolicyNone, Basic256Sha256, Aes256Sha256RsaPss} {
+	for _, policy := range []Policy{PolicyNone, Basic128Rsa15, Basic256, Basic256Sha256, Aes128Sha256RsaOaep, Aes256Sha256RsaPss} {
 		for _, mode := range []Mode{ModeNone, Sign, SignAndEncrypt} {
 			if (policy == PolicyNone) != (mode == ModeNone) {
 				continue
@@ -109,17 +109,12 @@ func TestIdentities(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s %s", policy, mode, name), func(t *testing.T) {
 					p := newPlant(t)
 					p.cfg.Policies, p.cfg.Mode, p.cfg.Identity = []Policy{policy}, mode, tt.identity
-					if policy == Aes256Sha256RsaPss && name == "certificate" {
-						for _, e := range p.offered {
-							e.UserIdentityTokens[2].SecurityPolicyURI = Basic256Sha256.uri() // whose signature the server here can check
-						}
-					}
+					p.offered = []*ua.EndpointDescription{described(policy, mode, p.identity.certificate, tokens(map[Policy]Policy{PolicyNone: Basic256Sha256}[policy])...)}
+					p.offered[0].UserIdentityTokens[2].SecurityPolicyURI = Basic256Sha256.uri() // whose signature the server here can check
 					require.NoError(t, p.login())
 					assert.Equal(t, tt.want, p.secrets)
 					kinds := p.asked()
-					if mode == Sign { // Sign was asked for at least: there is better
-						assert.Contains(t, kinds, "OpenSecureChannel MessageSecurityModeSignAndEncrypt")
-					}
+					assert.Contains(t, kinds, "OpenSecureChannel MessageSecurityMode"+mode.String())
 					assert.Equal(t, "CloseSession", strings.TrimSuffix(kinds[len(kinds)-1], " plain"))
 				})
 			}
@@ -432,6 +427,68 @@ func TestResume(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, tt.resumed, resumed, tt.status)
 		next.channel.close()
+	}
+}
+
+// A session of a certificate that we do not show any more, or one that the server ends
+// the channel over, gives way to a new one.
+func TestResumeAnew(t *testing.T) {
+	p := newPlant(t)
+	n, err := newConnector(p.cfg)
+	require.NoError(t, err)
+	s, _, err := n.login(t.Context(), nil)
+	require.NoError(t, err)
+	s.channel.close()
+	var once sync.Once
+	p.answer = func(r ua.Request, a ua.Response) ua.Response {
+		if _, ok := r.(*ua.ActivateSessionRequest); ok {
+			once.Do(func() { a = nil })
+		}
+		return a
+	}
+	next, resumed, err := n.login(t.Context(), s)
+	require.NoError(t, err)
+	assert.False(t, resumed)
+	next.channel.close()
+
+	renewed := issue(t, "renewed", keyed(t, 3), nil, func(c *x509.Certificate) { c.URIs[0].Opaque = "plant:client" })
+	n.cfg.Certificate = Certificate{renewed.pair()}
+	before := len(p.asked())
+	last, resumed, err := n.login(t.Context(), next)
+	require.NoError(t, err)
+	assert.False(t, resumed)
+	last.channel.close()
+	assert.Equal(t, []string{"CreateSession", "ActivateSession"}, p.asked()[before:][3:])
+}
+
+// What a server says of our own certificate is told with the certificate's name.
+func TestDistrusted(t *testing.T) {
+	p := newPlant(t)
+	root := authority(t, "root", keyed(t, 0), nil)
+	client := issue(t, "client", keyed(t, 1), &root, func(c *x509.Certificate) { c.URIs[0].Opaque = "plant:client" })
+	pair := client.pair()
+	pair.issuers = [][]byte{root.Raw}
+	p.cfg.Certificate = Certificate{pair}
+	require.NoError(t, p.login())
+	assert.Equal(t, pair.chain(), p.client)
+	for name, answer := range map[string]func(ua.Request, ua.Response) ua.Response{
+		"said": func(r ua.Request, a ua.Response) ua.Response {
+			if _, ok := r.(*ua.CreateSessionRequest); ok {
+				h := head(r)
+				h.ServiceResult = ua.StatusBadCertificateUntrusted
+				return &ua.ServiceFault{ResponseHeader: h}
+			}
+			return a
+		},
+		"ended": func(r ua.Request, a ua.Response) ua.Response {
+			if _, ok := r.(*ua.CreateSessionRequest); ok {
+				return nil
+			}
+			return a
+		},
+	} {
+		p.answer = answer
+		assert.ErrorContains(t, p.login(), p.cfg.Certificate.Thumbprint(), name)
 	}
 }
 

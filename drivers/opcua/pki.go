@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -362,7 +363,7 @@ func plain(text string) string {
 		}
 		return '_'
 	}, text)
-	return strings.TrimLeft(text[:min(len(text), 60)], ". ")
+	return cmp.Or(strings.TrimLeft(text[:min(len(text), 60)], ". "), "unnamed")
 }
 
 // each reads the files of a directory. What use refuses is returned, with its name.
