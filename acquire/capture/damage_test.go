@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -63,6 +64,32 @@ func TestFlip(t *testing.T) {
 			require.Equal(t, whole.Blocks-1, report.Blocks, "byte %d", at)
 			require.NotEmpty(t, report.Damage, "byte %d", at)
 		}
+	}
+}
+
+// Samples whose points nobody describes any more come without a name, and are
+// counted.
+func TestNameless(t *testing.T) {
+	file, want := small(t)
+	_, whole := readAll(t, file, capture.ReaderConfig{})
+	for _, n := range []int{len(file), len(file) - 10} { // with an index, and without
+		data := bytes.Clone(file[:n])
+		name := []byte("fieldtap.points")
+		for at := bytes.Index(data, name); at >= 0; {
+			if data[at-13] == 0x0c { // Metadata, and not its index
+				data[at]++
+			}
+			next := bytes.Index(data[at+1:], name)
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
+		got, report := readAll(t, data, capture.ReaderConfig{})
+		require.Len(t, got, len(want))
+		require.Equal(t, whole.Samples, report.Samples)
+		require.NotZero(t, report.Nameless)
+		require.False(t, report.Clean())
 	}
 }
 

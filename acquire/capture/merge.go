@@ -69,7 +69,7 @@ func (m *Merged) look(b *acquire.Batch) error {
 	at, err := m.next(h.r, b)
 	switch {
 	case err == nil:
-		h.at = max(h.at, at) // a clock that was set back lets no batch overtake those before it
+		h.at = at
 	case errors.Is(err, io.EOF):
 		m.heads = append(m.heads[:m.taken], m.heads[m.taken+1:]...)
 	default:

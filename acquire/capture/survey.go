@@ -219,6 +219,10 @@ type scanner struct {
 	entries []entry
 	ended   bool  // there is a DataEnd
 	budget  int64 // bytes whose checksum may still be tried in vain
+
+	// lost is set after damage until a chunk is found that was written where it
+	// lies. What looks like a record before that may be part of a text.
+	lost bool
 }
 
 // scanFactor bounds the time for a file made to look like chunks within chunks.
@@ -262,6 +266,7 @@ func (s *scanner) scan() ([]entry, error) {
 
 // skip makes a piece of what was not understood.
 func (s *scanner) skip(from, to int64) {
+	s.lost = true
 	s.reader.pieces = append(s.reader.pieces, piece{place: place{offset: from, length: to - from}, reason: "records are damaged"})
 }
 
@@ -279,9 +284,10 @@ func (s *scanner) record(offset int64) int64 {
 	size := recordHead + int64(length)
 	switch op {
 	case opChunk:
-		if _, ok := parseChunk(head); !ok {
+		if _, ok := parseChunk(head); !ok || s.lost && !s.whole(offset) {
 			return -1
 		}
+		s.lost = false
 		s.reader.pieces = append(s.reader.pieces, piece{place: place{offset: offset, length: size}})
 	case opMetadata:
 		if size > maxMetadata {
@@ -297,7 +303,7 @@ func (s *scanner) record(offset int64) int64 {
 		}
 		s.entries = append(s.entries, entries...)
 	case opDataEnd:
-		if length != 4 {
+		if length != 4 || s.lost {
 			return -1
 		}
 		s.ended = true
@@ -375,9 +381,8 @@ func (s *scanner) plausible(offset int64, unknown int) bool {
 		s.plausible(offset+recordHead+int64(length), unknown-1)
 }
 
-// find returns where the next record lies that is whole beyond doubt, from
-// offset on, or -1: a chunk of a block that was written there, a description of
-// points, or the end of the data.
+// find returns where the next record lies that is whole, from offset on, or -1: a
+// chunk of a block that was written there, or a description of points.
 func (s *scanner) find(offset int64) int64 {
 	const stride = 256 << 10
 	for s.err == nil {
@@ -386,7 +391,7 @@ func (s *scanner) find(offset int64) int64 {
 			break
 		}
 		for i := 0; i < len(b); i++ {
-			if op := b[i]; op != opChunk && op != opMetadata && op != opDataEnd {
+			if b[i] != opChunk && b[i] != opMetadata {
 				continue
 			}
 			if s.whole(offset + int64(i)) {
@@ -411,8 +416,6 @@ func (s *scanner) whole(offset int64) bool {
 	}
 	size := recordHead + int64(length)
 	switch op {
-	case opDataEnd:
-		return length == 4 && offset+size < s.size && s.plausible(offset+size, maxUnknown)
 	case opMetadata:
 		if size > maxMetadata || s.budget < size {
 			return false

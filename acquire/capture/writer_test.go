@@ -227,6 +227,24 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// Points whose description could not be written are described with the next block.
+func TestDescribedAgain(t *testing.T) {
+	catalog := acquire.NewCatalog()
+	ids := points(t, catalog)
+	d := new(disk)
+	w, err := capture.NewWriter(d, capture.Config{Catalog: catalog, MaxSamples: 1})
+	require.NoError(t, err)
+	b := acquire.Batch{Samples: []acquire.Sample{{Point: ids[0], Value: acquire.Float64(1), Quality: acquire.Good}}}
+	require.ErrorIs(t, w.Write(&b), errFull)
+	d.room = 1 << 20
+	require.NoError(t, w.Write(&b))
+	require.NoError(t, w.Close())
+	got, report := readAll(t, d.data, capture.ReaderConfig{})
+	require.Len(t, got, 1)
+	require.Zero(t, report.Nameless)
+	require.True(t, report.Clean())
+}
+
 // A disk that cannot undo half a block gets no second one behind it.
 func TestDiskRuined(t *testing.T) {
 	catalog := acquire.NewCatalog()
@@ -308,6 +326,30 @@ func TestPieces(t *testing.T) {
 	require.Equal(t, acquire.Instant(8), b.Watermark)
 	require.Zero(t, b.Lost)
 	require.ErrorIs(t, r.Next(&b), io.EOF)
+}
+
+// Texts of two batches are told apart though they lie at the same place in each.
+func TestTextsOfBatches(t *testing.T) {
+	catalog := acquire.NewCatalog()
+	ids := points(t, catalog)
+	var file bytes.Buffer
+	w, err := capture.NewWriter(&file, capture.Config{Catalog: catalog})
+	require.NoError(t, err)
+	for _, text := range []string{"one", "two"} {
+		var b acquire.Batch
+		v, _ := b.PutText([]byte(text))
+		b.Append(acquire.Sample{Point: ids[4], Value: v, Quality: acquire.Good})
+		require.NoError(t, w.Write(&b))
+	}
+	require.NoError(t, w.Close())
+	r, err := capture.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()), capture.ReaderConfig{})
+	require.NoError(t, err)
+	var b acquire.Batch
+	for _, want := range []string{"one", "two"} {
+		require.NoError(t, r.Next(&b))
+		text, _ := b.Text(b.Samples[0].Value)
+		require.Equal(t, want, string(text))
+	}
 }
 
 // A text of another batch cannot be read by anybody: it is no value.
