@@ -98,7 +98,9 @@ type call struct {
 	id      uint32
 	handle  uint32
 	answer  chan *message // of one
-	partial *message      // chunks so far; of the reader
+	sink    chan *call    // if it is not nil, takes the call with got set, in place of answer
+	got     *message
+	partial *message // chunks so far; of the reader
 	chunks  int
 }
 
@@ -275,6 +277,14 @@ func (c *channel) sendOpen(kind ua.SecurityTokenRequestType, request uint32, non
 	c.out = append(c.out, body...)
 	if c.out, err = c.asymmetric.close(c.out, 0, headers); err != nil {
 		return err
+	}
+	if kind == ua.SecurityTokenRequestTypeRenew { // the deadline of an earlier message may be over
+		c.state.Lock()
+		left := c.current.lifetime / 4
+		c.state.Unlock()
+		if err := c.conn.SetWriteDeadline(time.Now().Add(left)); err != nil {
+			return lost(err)
+		}
 	}
 	if _, err := c.conn.Write(c.out); err != nil {
 		return lost(err)
@@ -556,11 +566,15 @@ func (c *channel) finish(k *call, m *message) {
 	delete(c.waiting, k.id)
 	k.partial = nil
 	c.state.Unlock()
-	if still {
+	switch {
+	case !still:
+		m.release()
+	case k.sink != nil:
+		k.got = m
+		k.sink <- k
+	default:
 		k.answer <- m
-		return
 	}
-	m.release()
 }
 
 // fail ends the channel for a reason: the first one is told to all.
@@ -618,7 +632,7 @@ func (c *channel) renew() error {
 	if err != nil {
 		return err
 	}
-	k, err := c.register()
+	k, err := c.register(nil)
 	if err != nil {
 		return err
 	}
@@ -661,7 +675,7 @@ func (c *channel) renewed(body []byte, request uint32) error {
 }
 
 // register makes room for the answer to a request that is about to be sent.
-func (c *channel) register() (*call, error) {
+func (c *channel) register(sink chan *call) (*call, error) {
 	k, ok := c.pools.Get().(*call)
 	if !ok {
 		k = &call{answer: make(chan *message, 1)}
@@ -679,7 +693,7 @@ func (c *channel) register() (*call, error) {
 			break
 		}
 	}
-	k.id, k.handle = c.requests, c.requests
+	k.id, k.handle, k.sink = c.requests, c.requests, sink
 	c.waiting[k.id] = k
 	return k, nil
 }
@@ -711,7 +725,7 @@ func encodeRequest(request ua.Request, header *ua.RequestHeader) ([]byte, error)
 
 // send sends a request and returns at once. Its answer comes to wait.
 func (c *channel) send(request ua.Request, authentication *ua.NodeID, timeout time.Duration) (*call, error) {
-	k, err := c.register()
+	k, err := c.register(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -726,6 +740,21 @@ func (c *channel) send(request ua.Request, authentication *ua.NodeID, timeout ti
 		return nil, err
 	}
 	return k, nil
+}
+
+// post sends a request, encoded by encode with the handle it is given, whose answer
+// comes to sink, which has room for it. judge says what it is.
+func (c *channel) post(encode func(dst []byte, handle uint32) []byte, body []byte, sink chan *call, timeout time.Duration) (*call, []byte, error) {
+	k, err := c.register(sink)
+	if err != nil {
+		return nil, body, err
+	}
+	body = encode(body[:0], k.handle)
+	if err := c.write(body, k.id, timeout); err != nil {
+		c.forget(k)
+		return nil, body, err
+	}
+	return k, body, nil
 }
 
 // write sends the chunks of one message.
@@ -799,6 +828,7 @@ func (c *channel) wait(ctx context.Context, k *call, service string, want uint32
 
 func (c *channel) judge(k *call, m *message, service string, want uint32) (*message, uabin.Reader, error) {
 	handle := k.handle
+	k.sink, k.got = nil, nil
 	c.pools.Put(k)
 	if m.err != nil {
 		defer m.release()

@@ -1,0 +1,182 @@
+package opcua
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/uabin"
+)
+
+// stream gives what the pump of its standing gets, decoded on the goroutine of whoever
+// calls Next.
+type stream struct {
+	src    *Source
+	st     *standing
+	queue  *queue
+	pump   *pump
+	closed bool
+	lost   bool  // the link is: what it stood on is kept
+	err    error // final
+}
+
+func newStream(src *Source, st *standing) *stream {
+	q := newQueue(src.items, src.cfg.Buffer)
+	s := &stream{src: src, st: st, queue: q, pump: newPump(st, q)}
+	go s.pump.run()
+	return s
+}
+
+// Next waits for the next message of the server, or the next part of a poll.
+func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
+	if s.err != nil {
+		return s.err
+	}
+	b.Reset()
+	for {
+		if err := ctx.Err(); err != nil {
+			return s.end("next", err)
+		}
+		e, lost, ok, err := s.queue.pop(s.st.tracks)
+		switch {
+		case ok:
+			if e.kind == gapEntry {
+				s.forget()
+				e.release()
+			}
+			b.Lost = lost
+			s.fill(b, &e)
+			e.release()
+			s.src.tally.Deliver(b)
+			s.src.tally.Enter(acquire.Up, b.Received)
+			return nil
+		case err != nil:
+			s.lost = true
+			return s.end("read", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.queue.ready:
+		}
+	}
+}
+
+// forget notes that values of all monitored items may be lost, and that the next may be
+// old ones.
+func (s *stream) forget() {
+	for i := range s.src.monitored {
+		s.st.tracks[i].overflow, s.st.tracks[i].fresh = true, true
+	}
+}
+
+// fill makes samples of an entry.
+func (s *stream) fill(b *acquire.Batch, e *entry) {
+	b.Received = e.received
+	switch e.kind {
+	case dataEntry:
+		s.notify(b, e.list, e.received)
+		for _, l := range e.more {
+			s.notify(b, l, e.received)
+		}
+	case readEntry:
+		each := e.list.Reader()
+		for _, i := range e.items {
+			v := each.DataValue()
+			at, flags := s.st.tracks[i].stamp(stampsOf(&v), e.midpoint, s.st.promised, true)
+			s.src.items[i].deliver(b, &v, at, flags)
+		}
+	case statusEntry:
+		for _, x := range e.statuses {
+			at, flags := s.st.tracks[x.item].stamp(stamps{}, e.received, s.st.promised, false)
+			s.src.items[x.item].bad(b, at, x.quality.With(flags))
+		}
+	}
+	s.promise(e)
+	b.Watermark, b.Points = s.st.promised, s.src.points
+}
+
+// notify makes samples of the notifications of a message.
+func (s *stream) notify(b *acquire.Batch, l uabin.List, received acquire.Instant) {
+	items, tracks := s.src.items, s.st.tracks
+	each := l.Reader()
+	for range l.Len {
+		n := each.Item()
+		i := int64(n.Handle) - 1
+		if i < 0 || i >= int64(s.src.monitored) {
+			s.src.tally.Update(func(st *acquire.Stats) { st.Late++ })
+			continue
+		}
+		t := &tracks[i]
+		at, flags := t.stamp(stampsOf(&n.Value), received, s.st.promised, t.fresh)
+		items[i].deliver(b, &n.Value, at, flags)
+	}
+}
+
+// promise moves the watermark on: behind what the server has published, and behind the
+// latest sample of each item that is polled, as the next will not be older.
+func (s *stream) promise(e *entry) {
+	monitored, polled := s.src.monitored > 0, len(s.src.items) > s.src.monitored
+	if monitored && e.promise != 0 {
+		s.st.published = max(s.st.published, e.promise)
+	}
+	if polled && e.last {
+		least := s.st.tracks[s.src.monitored].latest
+		for _, t := range s.st.tracks[s.src.monitored:] {
+			least = min(least, t.latest)
+		}
+		s.st.polled = max(s.st.polled, least)
+	}
+	at := s.st.published
+	switch {
+	case polled && monitored:
+		at = min(at, s.st.polled)
+	case polled:
+		at = s.st.polled
+	}
+	s.st.promised = max(s.st.promised, at)
+}
+
+// end makes err the final error. It counts as a failure of the link unless the caller
+// wanted the end.
+func (s *stream) end(op string, err error) error {
+	s.err = &acquire.OpError{Op: op, Source: s.src.cfg.Name, Err: err}
+	now := acquire.At(s.src.cfg.Client.Now())
+	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !wanted {
+		s.src.tally.Update(func(st *acquire.Stats) {
+			st.Failures++
+			st.LastError, st.LastErrorAt = s.err, now
+		})
+	}
+	s.src.tally.Enter(acquire.Ended, now)
+	return s.err
+}
+
+// Close ends the session and its subscription on the server, unless the link was lost:
+// then they are kept for the next stream.
+func (s *stream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.err == nil {
+		s.end("next", acquire.ErrClosed)
+	}
+	close(s.pump.stop)
+	channel := s.st.session.channel
+	timer := time.NewTimer(2 * leaveTime)
+	defer timer.Stop()
+	select {
+	case <-s.pump.done:
+	case <-timer.C: // it stands in a write that nobody reads
+		channel.fail(acquire.ErrClosed)
+		<-s.pump.done
+	}
+	channel.close()
+	if s.lost {
+		s.st.lost = time.Now()
+		s.src.keep(s.st)
+	}
+	return nil
+}
