@@ -48,7 +48,9 @@ type ClientConfig struct {
 
 	// Policies are the security policies that may be used; the best one that the server
 	// has is. Default: Aes256Sha256RsaPss, Aes128Sha256RsaOaep and Basic256Sha256.
-	// PolicyNone goes alone: with others beside it whoever is on the way would decide.
+	// PolicyNone goes alone: with others beside it whoever is on the way would decide. With
+	// it, passwords stay secret, but whoever is on the way can read, change and take over
+	// everything else.
 	Policies []Policy
 	// Mode is the least protection of messages. Default: SignAndEncrypt, and ModeNone with
 	// PolicyNone.
@@ -234,6 +236,7 @@ type way struct {
 	key      keyPair
 	uri      string   // of our application
 	urls     []string // by which the server may know the endpoint, the likely one first
+	first    bool     // the certificate is to be pinned
 }
 
 // connect dials, asks for endpoints, chooses and judges one, and opens a channel to it.
@@ -312,7 +315,7 @@ func (n *connector) explore(ctx context.Context) (*way, error) {
 	}
 	n.cfg.Trace.Chosen(w.endpoint.describe())
 	if w.endpoint.mode != ua.MessageSecurityModeNone || w.demand.identity.confides() {
-		if err := n.judge(&w.endpoint); err != nil {
+		if err := n.judge(w); err != nil {
 			return nil, err
 		}
 	}
@@ -371,11 +374,11 @@ func (n *connector) note(err error) {
 	n.cfg.Logger.Warn("opcua: a file of the store is of no use", "error", err)
 }
 
-// judge judges the certificate of an endpoint, and leaves nothing but itself in it.
-func (n *connector) judge(e *endpoint) error {
-	p := n.peer
+// judge judges the certificate of the endpoint, and leaves nothing but itself in it.
+func (n *connector) judge(w *way) error {
+	p, e := n.peer, &w.endpoint
 	p.application = e.application
-	c, err := n.cfg.Trust.judge(e.certificate, p, n.cfg.Now(), n.note)
+	c, first, err := n.cfg.Trust.judge(e.certificate, p, n.cfg.Now(), n.note)
 	shown := c
 	if shown == nil {
 		shown, _ = x509.ParseCertificate(leaf(e.certificate)) // for whoever watches
@@ -385,7 +388,7 @@ func (n *connector) judge(e *endpoint) error {
 		n.cfg.Logger.Warn("opcua: server's certificate refused", "endpoint", n.cfg.Endpoint, "error", err)
 		return err
 	}
-	e.certificate = c.Raw
+	e.certificate, w.first = c.Raw, first
 	return nil
 }
 
@@ -410,7 +413,16 @@ func (n *connector) open(ctx context.Context, w *way, url string) (*channel, err
 		cfg.key, cfg.server = w.key, w.endpoint.certificate
 	}
 	c, err := n.hail(ctx, cfg)
-	return c, doubted(err, cfg.key)
+	if err != nil {
+		return nil, doubted(err, cfg.key)
+	}
+	if w.first { // the server has the key, or, without security, nobody will ever prove it
+		if err := n.cfg.Trust.Store.setPin(n.peer.address, w.endpoint.certificate); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // doubted adds a hint to an error that may be a server's way to say that it does not take

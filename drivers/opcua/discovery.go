@@ -53,12 +53,12 @@ func endpointOf(d uabin.Endpoint) endpoint {
 // Application is an application as a server describes it, itself or another one that it
 // knows (OPC 10000-4, section 7.2).
 type Application struct {
-	URI           string
-	ProductURI    string
-	Name          string
-	Kind          ApplicationKind
-	GatewayURI    string
-	DiscoveryURLs []string // where to ask for its endpoints
+	URI           string          // of this installation
+	ProductURI    string          // of what is installed
+	Name          string          // for people to read
+	Kind          ApplicationKind // what it is to others
+	GatewayURI    string          // of the gateway that leads to it; "" without one
+	DiscoveryURLs []string        // where to ask for its endpoints
 }
 
 // ApplicationKind says what an application is to others.

@@ -133,10 +133,10 @@ type tokenPolicy struct {
 // Discovery is not protected: anybody on the way may have changed it. A login chooses
 // among them and does not rest on them.
 type Endpoint struct {
-	URL            string // by which the server calls it; the host may be one that only it knows
-	Policy         Policy // 0: one that is not supported
-	PolicyURI      string // of Policy
-	Mode           Mode
+	URL            string   // by which the server calls it; the host may be one that only it knows
+	Policy         Policy   // 0: one that is not supported
+	PolicyURI      string   // of Policy
+	Mode           Mode     // how messages are protected
 	Level          uint8    // how the server ranks it: higher is more secure
 	ApplicationURI string   // of the server
 	Name           string   // of the server

@@ -68,8 +68,8 @@ func (e *ServiceError) Quality() acquire.Quality { return e.Status.quality() }
 // PeerError is an error message with which a server ends a connection, or gives up a
 // response.
 type PeerError struct {
-	Status StatusCode
-	Reason string // the server's text, with what is not printable left out
+	Status StatusCode // why
+	Reason string     // the server's text, with what is not printable left out
 }
 
 // Error names the status and the server's reason.
@@ -89,7 +89,9 @@ func (e *PeerError) Quality() acquire.Quality {
 }
 
 // ProtocolError is something a server sent that breaks the protocol.
-type ProtocolError struct{ Reason string }
+type ProtocolError struct {
+	Reason string // what was received and what was expected
+}
 
 // Error tells what was received and what was expected.
 func (e *ProtocolError) Error() string { return "opcua: " + e.Reason }
@@ -99,7 +101,9 @@ func (e *ProtocolError) Quality() acquire.Quality { return acquire.Bad.Because(a
 
 // SecurityError is something that a server sent or is which security forbids to go on
 // with.
-type SecurityError struct{ Reason string }
+type SecurityError struct {
+	Reason string // what was refused
+}
 
 // Error tells what was refused.
 func (e *SecurityError) Error() string { return "opcua: refused: " + e.Reason }
@@ -109,8 +113,8 @@ func (e *SecurityError) Quality() acquire.Quality { return acquire.Bad.Because(a
 
 // TimeoutError is a request that was not answered in time.
 type TimeoutError struct {
-	Service string
-	After   time.Duration
+	Service string        // such as "Read"
+	After   time.Duration // how long it was waited for
 }
 
 // Error names the service and the time waited.

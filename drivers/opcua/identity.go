@@ -239,6 +239,10 @@ func (b bearer) prove(_ context.Context, request *ua.ActivateSessionRequest, e e
 	return nil
 }
 
+// maxNonce bounds the nonces of servers: encrypting a long one would take long. The
+// standard has up to 128 bytes.
+const maxNonce = 1024
+
 // conceal encrypts a secret for the server (OPC 10000-4, section 7.40.2.2). Where the
 // policy is None the channel must encrypt.
 func conceal(secret []byte, p tokenPolicy, e endpoint, c *channel, nonce []byte) (ciphertext []byte, algorithm string, err error) {
@@ -256,6 +260,9 @@ func conceal(secret []byte, p tokenPolicy, e endpoint, c *channel, nonce []byte)
 	a, err := uapolicy.Asymmetric(policy.uri(), nil, public)
 	if err != nil {
 		return nil, "", &SecurityError{Reason: fmt.Sprintf("policy %s of the token: %v", policy, err)}
+	}
+	if len(nonce) > maxNonce {
+		return nil, "", &SecurityError{Reason: fmt.Sprintf("server's nonce of %d bytes, want at most %d", len(nonce), maxNonce)}
 	}
 	n := len(secret) + len(nonce)
 	plain := append([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}, secret...)

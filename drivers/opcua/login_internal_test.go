@@ -363,6 +363,33 @@ func TestJudgedAtEachLogin(t *testing.T) {
 	assert.Error(t, judged[2])
 }
 
+// A certificate is pinned when the server has proved that it has its key, and not before.
+func TestFirstUseNeedsTheKey(t *testing.T) {
+	p := newPlant(t)
+	store, err := OpenStore(t.TempDir())
+	require.NoError(t, err)
+	p.cfg.Trust = Trust{Store: store, FirstUse: true}
+	genuine := p.identity.private
+	p.identity.private = keyed(t, 3)
+	require.Error(t, p.login())
+	pinned, err := store.pin("plant:4840")
+	require.NoError(t, err)
+	assert.Nil(t, pinned)
+	p.identity.private = genuine
+	require.NoError(t, p.login())
+	pinned, err = store.pin("plant:4840")
+	require.NoError(t, err)
+	assert.Equal(t, p.identity.certificate, pinned)
+	require.NoError(t, p.login())
+	secrets := len(p.secrets)
+	shaped(t, func(*x509.Certificate) {})(p)
+	p.cfg.Trust.List = TrustList{}
+	refused, ok := errors.AsType[*CertificateError](p.login())
+	require.True(t, ok)
+	assert.Equal(t, StatusBadCertificateUntrusted, refused.Status)
+	assert.Len(t, p.secrets, secrets)
+}
+
 // A server may know itself by another name than we do.
 func TestServerNames(t *testing.T) {
 	p := newPlant(t)

@@ -117,14 +117,16 @@ type peer struct {
 	application string // URI that discovery gave
 }
 
-// judge judges the chain that a server showed. What in the Store cannot be read is given
-// to note; where that could make a difference to the worse, nothing is trusted.
-func (t Trust) judge(chain []byte, p peer, now time.Time, note func(error)) (*x509.Certificate, error) {
+// judge judges the chain that a server showed, and tells whether it is good only because
+// this is its first use: then it is to be pinned, once the server has proved that it has
+// the key. What in the Store cannot be read is given to note; where that could make a
+// difference to the worse, nothing is trusted.
+func (t Trust) judge(chain []byte, p peer, now time.Time, note func(error)) (server *x509.Certificate, first bool, err error) {
 	list := t.List
 	if t.Store != nil {
 		stored, skipped, err := t.Store.trustList()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, err := range skipped {
 			note(err)
@@ -134,17 +136,14 @@ func (t Trust) judge(chain []byte, p peer, now time.Time, note func(error)) (*x5
 		list.Revocations = append(slices.Clip(list.Revocations), stored.Revocations...)
 	}
 	j := judgement{trust: t, list: list, peer: p, now: now}
-	server, err := j.parse(chain)
+	server, err = j.parse(chain)
 	if err == nil && t.FirstUse {
 		if j.pinned, err = t.Store.pin(p.address); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if err == nil {
 		err = j.judge(server)
-	}
-	if err == nil && j.first {
-		err = t.Store.setPin(p.address, server.Raw)
 	}
 	if refused, ok := errors.AsType[*CertificateError](err); ok {
 		refused.Thumbprint = thumbprint(leaf(chain))
@@ -155,9 +154,9 @@ func (t Trust) judge(chain []byte, p peer, now time.Time, note func(error)) (*x5
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return server, nil
+	return server, j.first, nil
 }
 
 // judgement is one certificate being judged, by the steps of OPC 10000-4, section 6.1.3,

@@ -262,7 +262,7 @@ func TestJudgement(t *testing.T) {
 			for _, c := range tt.sent {
 				chain = append(chain, c.Raw...)
 			}
-			got, err := trust.judge(chain, p, noon, func(err error) { t.Error(err) })
+			got, _, err := trust.judge(chain, p, noon, func(err error) { t.Error(err) })
 			if tt.want == 0 {
 				require.NoError(t, err)
 				assert.Equal(t, tt.server.Raw, got.Raw)
@@ -291,7 +291,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add([]byte{0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF})
 	trust := Trust{List: TrustList{Trusted: certificates(alone)}}
 	f.Fuzz(func(t *testing.T, chain []byte) {
-		c, err := trust.judge(chain, peer{address: "plant:4840", host: "plant", application: serverURI}, noon, func(error) {})
+		c, _, err := trust.judge(chain, peer{address: "plant:4840", host: "plant", application: serverURI}, noon, func(error) {})
 		if err == nil && string(c.Raw) != string(alone.Raw) {
 			t.Fatal("another certificate is trusted")
 		}
@@ -309,7 +309,7 @@ func TestStoreTrusts(t *testing.T) {
 	p := peer{address: "plant:4840", host: "plant", application: serverURI}
 	judge := func() error {
 		notes = nil
-		_, err := trust.judge(server.Raw, p, noon, func(err error) { notes = append(notes, err) })
+		_, _, err := trust.judge(server.Raw, p, noon, func(err error) { notes = append(notes, err) })
 		return err
 	}
 	status := func(want StatusCode) {
@@ -366,7 +366,7 @@ func TestRejectedAreKept(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 		for range 2 { // the same one again is no other
-			_, err := trust.judge(last.Raw, p, now, func(err error) { t.Error(err) })
+			_, _, err := trust.judge(last.Raw, p, now, func(err error) { t.Error(err) })
 			require.Error(t, err)
 		}
 	}
@@ -377,7 +377,7 @@ func TestRejectedAreKept(t *testing.T) {
 	assert.False(t, has(list, first.Certificate), "the oldest leave")
 	require.Error(t, store.Trust(thumbprint(first.Raw)))
 	require.NoError(t, store.Trust(thumbprint(last.Raw)))
-	_, err = trust.judge(last.Raw, p, noon, func(err error) { t.Error(err) })
+	_, _, err = trust.judge(last.Raw, p, noon, func(err error) { t.Error(err) })
 	require.NoError(t, err)
 	list, err = store.Rejected()
 	require.NoError(t, err)
@@ -392,7 +392,10 @@ func TestFirstUse(t *testing.T) {
 	key, other := keyed(t, 2), keyed(t, 3)
 	first, second := issue(t, "server", key, nil), issue(t, "server", other, nil)
 	judge := func(c made, address string, now time.Time) error {
-		_, err := trust.judge(c.Raw, peer{address: address, host: "plant", application: serverURI}, now, func(err error) { t.Error(err) })
+		_, first, err := trust.judge(c.Raw, peer{address: address, host: "plant", application: serverURI}, now, func(err error) { t.Error(err) })
+		if first {
+			return store.setPin(address, c.Raw)
+		}
 		return err
 	}
 	status := func(want StatusCode, err error) {
