@@ -48,6 +48,7 @@ type row struct {
 	poll   uint32 // that it was last seen in
 	series *series
 	label  string
+	used   uint32 // poll in which it last had a cell of a point
 	told   uint32 // poll in which the label was last read
 	fresh  bool   // it needs a name
 
@@ -82,7 +83,6 @@ func (r *rows) find(index []byte, hint int) *row {
 	}
 	added := &row{table: r.table, index: slices.Clone(index), place: -1, exponents: make([]exponent, len(r.table.exponents))}
 	r.known[string(index)] = added
-	r.rename(added)
 	return added
 }
 
@@ -97,7 +97,7 @@ func (r *rows) rename(row *row) {
 // relabel takes what the label column says of a row.
 func (r *rows) relabel(row *row, text []byte, poll uint32) {
 	row.told = poll
-	if row.series != nil && row.label == string(text) {
+	if row.label == string(text) {
 		return
 	}
 	row.label = string(text)
@@ -115,17 +115,16 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 	ready := r.fresh[:0]
 	for _, row := range r.fresh {
 		switch {
-		case row.poll != poll: // not there any more
+		case row.used != poll: // without points for now: named when it has some
 			row.fresh = false
+			row.release()
 			continue
 		case !labelled && row.told != poll:
 			waiting = append(waiting, row)
 			continue
 		}
 		row.fresh = false
-		if row.series != nil {
-			row.series.owner, row.series = nil, nil
-		}
+		row.release()
 		ready = append(ready, row)
 	}
 	slices.SortFunc(ready, func(a, b *row) int { return snmpwire.CompareOID(a.index, b.index) })
@@ -152,6 +151,13 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 	}
 	r.fresh = waiting
 	return refused
+}
+
+// release gives up the name of a row.
+func (r *row) release() {
+	if r.series != nil {
+		r.series.owner, r.series = nil, nil
+	}
 }
 
 // taken reports whether a row that is there has the name.
@@ -183,9 +189,7 @@ func (r *rows) forget(poll uint32) {
 			r.ordered = append(r.ordered, row)
 			continue
 		}
-		if row.series != nil {
-			row.series.owner, row.series = nil, nil
-		}
+		row.release()
 		delete(r.known, key)
 	}
 	slices.SortFunc(r.ordered, func(a, b *row) int { return snmpwire.CompareOID(a.index, b.index) })

@@ -28,7 +28,8 @@ type cursor struct {
 	rows     *rows
 	last     []byte // name to go on from
 	reached  []byte // name up to which an answer is sound, nil behind the end of all
-	expected int    // cells that the poll before gave; 0: unknown
+	expected int    // cells that it had when it was read to its end last
+	counted  bool   // it ever was
 	cells    int    // cells of this poll
 	octets   int    // that they took
 	size     int    // octets that a cell takes, about
@@ -43,7 +44,7 @@ type cursor struct {
 // start begins a new walk.
 func (c *cursor) start() {
 	c.last = append(c.last[:0], c.base...)
-	c.expected, c.cells, c.octets, c.hint, c.skips = c.cells, 0, 0, 0, 0
+	c.cells, c.octets, c.hint, c.skips = 0, 0, 0, 0
 	c.ended, c.failed, c.fault, c.at = false, false, 0, 0
 }
 
@@ -63,7 +64,7 @@ func (c *cursor) cellSize() int {
 // left returns how many cells are expected yet, the end included.
 func (c *cursor) left() int {
 	switch {
-	case c.expected == 0:
+	case !c.counted:
 		return 1 << 20
 	case c.cells <= c.expected:
 		return c.expected - c.cells + 1
@@ -93,6 +94,10 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 		s.session.room(min(2*s.terms.answer, s.src.agent.maxMessage+1)) // or a long datagram would be cut
 		answer, at, err := s.exchange(ctx, &s.pdu)
 		status := ErrorStatus(answer.PDU.ErrorStatus)
+		if status != NoError {
+			s.refusals++
+			s.note(ctx, w.active[0].base, status)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return true
@@ -114,7 +119,6 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 		case status == TooBig && len(w.active) > 1:
 			w.only = ceil(len(w.active), 2)
 		case status != NoError:
-			s.note(ctx, w.active[0].base, status)
 			w.refused(s, repetitions, upTime, at, status, int(answer.PDU.ErrorIndex))
 		default:
 			w.limit, w.lost = 2*w.limit, false
@@ -169,10 +173,13 @@ func (w *walk) stuck() bool {
 // lessen asks for half as many repetitions.
 func (w *walk) lessen(repetitions int) { w.limit = max(repetitions/2, 1) }
 
-// finish remembers how long the cells were.
+// finish remembers how long the columns and their cells were.
 func (w *walk) finish() {
 	for _, c := range w.cursors {
 		c.size = c.cellSize()
+		if !c.failed {
+			c.expected, c.counted = c.cells, true
+		}
 	}
 }
 
@@ -368,6 +375,9 @@ func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at ac
 	row.poll = s.memory.poll
 	switch c.role {
 	case pointColumn:
+		if row.used = s.memory.poll; row.series == nil {
+			c.rows.rename(row)
+		}
 		value, quality := c.table.decoders[c.index].value(b, cell.Tag, cell.Value)
 		b.Samples = append(b.Samples, acquire.Sample{Time: at, Value: value, Quality: quality})
 		s.origins = append(s.origins, origin{row: row, column: int32(c.index), sample: int32(len(b.Samples) - 1), epoch: s.memory.epoch})

@@ -252,3 +252,54 @@ func TestEndlessTable(t *testing.T) {
 		assert.Less(r, r.agent.Stats().Requests, uint64(50))
 	})
 }
+
+// TestLabelsThatCannotBeRead lets the label column fail: rows that have a name keep it,
+// others wait for one.
+func TestLabelsThatCannotBeRead(t *testing.T) {
+	const labels, values = ifXEntry + ".1", ifXEntry + ".6"
+	objects := snmptest.Objects{labels + ".1": snmptest.Text("eth0"), values + ".1": snmptest.Counter64(1)}
+	inBubble(t, objects, snmp.Config{Tables: []snmp.Table{{
+		Name: "if/{label}", Label: labels, Columns: []snmp.Point{{Name: "in", OID: values, Type: snmp.Counter64}},
+	}}}, func(r *rig) {
+		r.poll()
+		r.agent.SetFault(snmptest.StatusAt(labels, 5))
+		require.NoError(r, r.mib.Set(snmptest.Objects{labels + ".2": snmptest.Text("eth1"), values + ".2": snmptest.Counter64(2)}))
+		assert.Equal(r, []string{"if/eth0/in = 1, good"}, r.poll())
+		assert.Equal(r, uint64(1), r.batch.Lost)
+		r.agent.SetFault(nil)
+		assert.Equal(r, []string{"if/eth0/in = 1, good", "if/eth1/in = 2, good"}, r.poll())
+	})
+}
+
+// TestLabelChangesBehindAHole renames a row while it has no cell.
+func TestLabelChangesBehindAHole(t *testing.T) {
+	const labels, values = ifXEntry + ".1", ifXEntry + ".6"
+	objects := snmptest.Objects{labels + ".1": snmptest.Text("a"), values + ".1": snmptest.Counter64(1)}
+	inBubble(t, objects, snmp.Config{Tables: []snmp.Table{{
+		Name: "{label}", Label: labels, Columns: []snmp.Point{{Name: "in", OID: values, Type: snmp.Counter64}},
+	}}}, func(r *rig) {
+		r.poll()
+		r.mib.Delete(values)
+		require.NoError(r, r.mib.Set(snmptest.Objects{labels + ".1": snmptest.Text("b")}))
+		assert.Equal(r, []string{"a/in = -, bad: not found (code 129) [final]"}, r.poll())
+		require.NoError(r, r.mib.Set(snmptest.Objects{values + ".1": snmptest.Counter64(2)}))
+		assert.Equal(r, []string{"b/in = 2, good"}, r.poll())
+	})
+}
+
+// TestEmptyTableIsAskedForLittle wants no more than the name behind a table that has no
+// rows.
+func TestEmptyTableIsAskedForLittle(t *testing.T) {
+	objects := snmptest.Objects{sysUpTime: snmptest.Uptime()}
+	for i := range 100 { // behind the table
+		objects[private+".9."+strconv.Itoa(i)] = snmptest.Integer(1)
+	}
+	cfg := snmp.Config{Tables: []snmp.Table{{Name: "{index}", Columns: []snmp.Point{{Name: "x", OID: ifEntry + ".10"}}}}}
+	inBubble(t, objects, cfg, func(r *rig) {
+		r.poll()
+		most := 0
+		r.agent.SetFault(func(x *snmptest.Exchange) { most = max(most, len(x.Reply.PDU.Bindings)) })
+		r.poll()
+		assert.Equal(r, 2, most)
+	})
+}
