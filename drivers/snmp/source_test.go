@@ -199,3 +199,47 @@ func TestDeadTableSaysNothingIsGone(t *testing.T) {
 		assert.ErrorIs(r, err, snmp.ErrTimeout)
 	})
 }
+
+// TestSockets reads over the sockets of the system.
+func TestSockets(t *testing.T) {
+	objects, points := many(40)
+	for i := range 300 {
+		objects[ifEntry+".10."+strconv.Itoa(i)] = snmptest.Integer(int32(i))
+	}
+	mib, err := snmptest.NewMIB(objects)
+	require.NoError(t, err)
+	for _, network := range []string{"udp", "tcp"} {
+		agent, err := snmptest.Start(snmptest.Config{Network: network, MIB: mib, Users: []snmptest.User{{
+			Name: "reader", Auth: snmptest.SHA256, AuthPassword: "authentication", Priv: snmptest.AES128, PrivPassword: "encryption",
+		}}})
+		require.NoError(t, err)
+		defer agent.Close()
+		for _, version := range []snmp.Version{snmp.V1, snmp.V2c, snmp.V3} {
+			t.Run(network+" "+version.String(), func(t *testing.T) {
+				cfg := snmp.Config{
+					Address: agent.Address(), TCP: network == "tcp", Version: version, Catalog: acquire.NewCatalog(), Interval: -1, Points: points,
+					Tables: []snmp.Table{{Name: "{index}", Columns: []snmp.Point{{Name: "x", OID: ifEntry + ".10"}}}},
+				}
+				if version == snmp.V3 {
+					cfg.User = snmp.User{Name: "reader", AuthKey: "authentication", PrivKey: "encryption"}
+				} else {
+					cfg.Community = "public"
+				}
+				source, err := snmp.NewSource(cfg)
+				require.NoError(t, err)
+				stream, err := source.Open(t.Context())
+				require.NoError(t, err)
+				defer stream.Close()
+				var batch acquire.Batch
+				for range 3 {
+					require.NoError(t, stream.Next(t.Context(), &batch))
+					assert.Len(t, batch.Samples, 340)
+					for _, s := range batch.Samples {
+						assert.Equal(t, acquire.Good, s.Quality)
+					}
+				}
+				assert.Zero(t, source.Stats().Malformed)
+			})
+		}
+	}
+}
