@@ -215,3 +215,53 @@ func TestStoreOwn(t *testing.T) {
 	_, err = opcua.OpenStore("")
 	assert.Error(t, err)
 }
+
+// Whatever a file holds: reading it ends, and what is read is a pair that belongs
+// together.
+func FuzzParseCertificate(f *testing.F) {
+	c, err := opcua.CreateCertificate(opcua.Template{})
+	require.NoError(f, err)
+	der := c.Leaf().Raw
+	f.Add(der, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
+	f.Add(block("CERTIFICATE", der), []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+	f.Add([]byte("-----BEGIN"), []byte{0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF})
+	f.Fuzz(func(t *testing.T, certificate, key []byte) {
+		got, err := opcua.ParseCertificate(certificate, key)
+		if (err == nil) == got.IsZero() {
+			t.Fatal("neither a certificate nor an error, or both")
+		}
+		list, err := opcua.ParseCertificates(certificate)
+		if (err == nil) == (len(list) == 0) {
+			t.Fatal("neither certificates nor an error, or both")
+		}
+		if revoked, err := opcua.ParseRevocationList(certificate); (err == nil) == (revoked == nil) {
+			t.Fatal("neither a list nor an error, or both")
+		}
+	})
+}
+
+// An operator trusts a server: the first attempt is refused, and keeps the certificate.
+func ExampleStore_Trust() {
+	dir, err := os.MkdirTemp("", "pki")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	store, err := opcua.OpenStore(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// After a login that was refused with status Bad_CertificateUntrusted:
+	list, err := store.Rejected()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, server := range list {
+		fmt.Println(server.Subject, server.DNSNames, server.NotAfter) // and ask the operator
+	}
+	fmt.Println(store.Trust("0000000000000000000000000000000000000000"))
+	// Output: opcua: no rejected certificate "0000000000000000000000000000000000000000"
+}

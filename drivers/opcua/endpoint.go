@@ -268,9 +268,9 @@ func (d demand) missed(offered []endpoint) string {
 // ones. chosen is the endpoint chosen by hearsay. As OPC 10000-4, section 5.6.2, has it,
 // servers may leave certificates out, and often list only what is at the same URL.
 func (d demand) compare(chosen endpoint, offered []endpoint) error {
-	offered = slices.Clone(offered)
-	for i := range offered {
-		if len(offered[i].certificate) == 0 {
+	if !slices.ContainsFunc(offered, func(e endpoint) bool { return len(e.certificate) > 0 }) {
+		offered = slices.Clone(offered)
+		for i := range offered {
 			offered[i].certificate = chosen.certificate
 		}
 	}
