@@ -16,6 +16,7 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/drivers/snmp"
 	"github.com/fieldtap/fieldtap/drivers/snmp/snmptest"
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -214,6 +215,64 @@ func TestTrapInforms(t *testing.T) {
 	require.Zero(t, c.Refused()-c.Untimely)
 	require.Equal(t, c.Received, c.Replies, "each inform and each question has its answer")
 	require.Equal(t, slices.Repeat([]string{`127.0.0.1/port/1 = "down", good`}, 12), r.lines)
+}
+
+// TestTrapInformRefused says that an inform which is not to be believed is refused with
+// the reason, and gives nothing.
+func TestTrapInformRefused(t *testing.T) {
+	sound := snmptest.SenderConfig{Version: snmptest.V3, User: sending, Level: snmptest.AuthPriv}
+	for name, c := range map[string]struct {
+		edit func(*snmptest.SenderConfig)
+		want func(snmp.TrapCounters) uint64
+		why  snmpwire.Stat
+	}{
+		"user":       {func(c *snmptest.SenderConfig) { c.User.Name = "nobody" }, func(c snmp.TrapCounters) uint64 { return c.Unknown }, snmpwire.UnknownUserNames},
+		"key":        {func(c *snmptest.SenderConfig) { c.User.AuthPassword = "authenticatioN" }, func(c snmp.TrapCounters) uint64 { return c.Unauthentic }, snmpwire.WrongDigests},
+		"cipher key": {func(c *snmptest.SenderConfig) { c.User.PrivPassword = "encryptioN" }, func(c snmp.TrapCounters) uint64 { return c.Unauthentic }, snmpwire.DecryptionErrors},
+		"level":      {func(c *snmptest.SenderConfig) { c.Level = snmptest.AuthNoPriv }, func(c snmp.TrapCounters) uint64 { return c.Unauthentic }, snmpwire.UnsupportedSecLevels},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // nothing is delivered, so that each takes the second of an empty batch
+			var mu sync.Mutex
+			var reports []string
+			cfg := snmp.TrapConfig{Users: []snmp.TrapUser{trapper}}
+			r := newReceiver(t, cfg)
+			sender := sound
+			c.edit(&sender)
+			sender.Dial = func(context.Context) (net.Conn, error) {
+				conn, err := net.Dial("udp", r.address)
+				return &listeningConn{conn, func(m []byte) {
+					mu.Lock()
+					defer mu.Unlock()
+					reports = append(reports, string(m))
+				}}, err
+			}
+			s := r.sender(sender)
+			refused := make(chan error, 1)
+			go func() { refused <- s.Inform(t.Context(), down) }()
+			for c.want(r.listener.Counters()) == 0 {
+				r.next()
+			}
+			require.ErrorIs(t, <-refused, snmptest.ErrRefused)
+			require.Empty(t, r.lines)
+			require.Zero(t, r.listener.Counters().Matched)
+			mu.Lock()
+			defer mu.Unlock()
+			require.Contains(t, reports[len(reports)-1], c.why.OID())
+		})
+	}
+}
+
+// listeningConn tells of all that is received.
+type listeningConn struct {
+	net.Conn
+	heard func([]byte)
+}
+
+func (c *listeningConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.heard(b[:n])
+	return n, err
 }
 
 // TestTrapInformOnce says that an inform whose answer got lost is answered again and
