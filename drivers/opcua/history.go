@@ -1,0 +1,315 @@
+package opcua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/uabin"
+)
+
+// Aggregate is what a server computes from the values of a span of time (OPC 10000-13,
+// section 4.2), by the number of its node in namespace 0.
+type Aggregate uint32
+
+// The aggregates of the standard. Those with a 2 take the value before the span into
+// account.
+const (
+	Interpolative          Aggregate = 2341
+	Average                Aggregate = 2342
+	TimeAverage            Aggregate = 2343
+	Total                  Aggregate = 2344
+	Minimum                Aggregate = 2346
+	Maximum                Aggregate = 2347
+	MinimumActualTime      Aggregate = 2348
+	MaximumActualTime      Aggregate = 2349
+	RangeOfValues          Aggregate = 2350 // "Range": Maximum less Minimum
+	Count                  Aggregate = 2352
+	NumberOfTransitions    Aggregate = 2355
+	Start                  Aggregate = 2357
+	End                    Aggregate = 2358
+	Delta                  Aggregate = 2359
+	DurationGood           Aggregate = 2360
+	DurationBad            Aggregate = 2361
+	PercentGood            Aggregate = 2362
+	PercentBad             Aggregate = 2363
+	WorstQuality           Aggregate = 2364
+	TimeAverage2           Aggregate = 11285
+	Minimum2               Aggregate = 11286
+	Maximum2               Aggregate = 11287
+	Total2                 Aggregate = 11304
+	DurationInStateZero    Aggregate = 11307
+	DurationInStateNonZero Aggregate = 11308
+)
+
+var aggregateNames = map[Aggregate]string{
+	Interpolative: "Interpolative", Average: "Average", TimeAverage: "TimeAverage", Total: "Total", Minimum: "Minimum", Maximum: "Maximum",
+	MinimumActualTime: "MinimumActualTime", MaximumActualTime: "MaximumActualTime", RangeOfValues: "Range", Count: "Count",
+	NumberOfTransitions: "NumberOfTransitions", Start: "Start", End: "End", Delta: "Delta", DurationGood: "DurationGood", DurationBad: "DurationBad",
+	PercentGood: "PercentGood", PercentBad: "PercentBad", WorstQuality: "WorstQuality", TimeAverage2: "TimeAverage2", Minimum2: "Minimum2",
+	Maximum2: "Maximum2", Total2: "Total2", DurationInStateZero: "DurationInStateZero", DurationInStateNonZero: "DurationInStateNonZero",
+}
+
+// String returns the standard's name of the aggregate.
+func (a Aggregate) String() string {
+	if name, ok := aggregateNames[a]; ok {
+		return name
+	}
+	return fmt.Sprintf("aggregate %d", uint32(a))
+}
+
+// UnmarshalText reads the standard's name of an aggregate.
+func (a *Aggregate) UnmarshalText(text []byte) error {
+	for known, name := range aggregateNames {
+		if name == string(text) {
+			*a = known
+			return nil
+		}
+	}
+	return fmt.Errorf("opcua: no aggregate is named %.50q", text)
+}
+
+// Bounds of reading history.
+const (
+	perPage       = 1000    // values of one response
+	maxEmptyPages = 100     // one after the other
+	maxIntervals  = 1 << 20 // of one HistoryProcessed
+)
+
+// History iterates over the values of a variable that the server has kept, from an
+// instant on and before another, in the order in which the server sends them, which is
+// that of their source times. Values are fetched a page at a time when they are asked
+// for, and the server is told when the iteration is left early.
+//
+// The error, with a zero Value, ends the iteration. A ServiceError tells that the
+// variable has no history, or that it may not be read. When the connection is lost the
+// rest can be asked for from the last value on.
+func (c *Client) History(ctx context.Context, variable NodeID, from, to acquire.Instant) iter.Seq2[Value, error] {
+	return c.history(ctx, variable, func(l *link, id *ua.NodeID) iter.Seq2[uabin.DataValue, error] {
+		return historyRaw(ctx, l.session, id, from, to)
+	})
+}
+
+// HistoryProcessed iterates over an aggregate of a variable that the server computes, of
+// each interval from an instant on and before another. The source time of a value is the
+// start of its interval, unless the aggregate says otherwise.
+func (c *Client) HistoryProcessed(ctx context.Context, variable NodeID, a Aggregate, interval time.Duration, from, to acquire.Instant) iter.Seq2[Value, error] {
+	return c.history(ctx, variable, func(l *link, id *ua.NodeID) iter.Seq2[uabin.DataValue, error] {
+		if interval <= 0 || to > from && to.Sub(from)/interval > maxIntervals {
+			return failing(fmt.Errorf("opcua: interval of %s in %s: want at most %d intervals", interval, to.Sub(from), maxIntervals))
+		}
+		return l.pages(ctx, id, from, to, &ua.ReadProcessedDetails{
+			StartTime: from.Time(), EndTime: to.Time(), ProcessingInterval: float64(interval) / float64(time.Millisecond),
+			AggregateType:          []*ua.NodeID{ua.NewNumericNodeID(0, uint32(a))},
+			AggregateConfiguration: &ua.AggregateConfiguration{UseServerCapabilitiesDefaults: true},
+		})
+	})
+}
+
+// HistoryAt returns what the value of a variable was at instants, in their order: values
+// that the server has kept, or that it computes from those around, which their status
+// tells (OPC 10000-13, section 4.3).
+func (c *Client) HistoryAt(ctx context.Context, variable NodeID, at ...acquire.Instant) (values []Value, err error) {
+	err = c.do(ctx, func(l *link) error {
+		values = make([]Value, 0, len(at))
+		id, err := l.resolve(variable)
+		if err != nil {
+			return err
+		}
+		return l.at.parts(len(at), func(from, to int) error {
+			details := &ua.ReadAtTimeDetails{UseSimpleBounds: true}
+			for _, i := range at[from:to] {
+				details.ReqTimes = append(details.ReqTimes, i.Time())
+			}
+			before := len(values)
+			for d, err := range pages(ctx, l.session, id, details) {
+				if err != nil {
+					values = values[:before]
+					return err
+				}
+				if len(values)-before == to-from {
+					return &ProtocolError{Reason: fmt.Sprintf("HistoryRead: more than %d values", to-from)}
+				}
+				values = append(values, newValue(d, l.namespaces))
+			}
+			if len(values)-before != to-from {
+				return &ProtocolError{Reason: fmt.Sprintf("HistoryRead: %d values, want %d", len(values)-before, to-from)}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+// history iterates over values as they are found by one link. Nothing is asked again once
+// a value has been told.
+func (c *Client) history(ctx context.Context, variable NodeID, read func(*link, *ua.NodeID) iter.Seq2[uabin.DataValue, error]) iter.Seq2[Value, error] {
+	return func(yield func(Value, error) bool) {
+		told, left := false, false
+		err := c.do(ctx, func(l *link) error {
+			id, err := l.resolve(variable)
+			if err != nil {
+				return err
+			}
+			for d, err := range read(l, id) {
+				if err != nil && told {
+					left = true
+					yield(Value{}, err)
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				told = true
+				if !yield(newValue(d, l.namespaces), nil) {
+					left = true
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !left {
+			yield(Value{}, err)
+		}
+	}
+}
+
+func failing(err error) iter.Seq2[uabin.DataValue, error] {
+	return func(yield func(uabin.DataValue, error) bool) { yield(uabin.DataValue{}, err) }
+}
+
+// pages iterates over the values of details within a span of time.
+func (l *link) pages(ctx context.Context, variable *ua.NodeID, from, to acquire.Instant, details any) iter.Seq2[uabin.DataValue, error] {
+	if from == 0 || to == 0 || from >= to {
+		return failing(fmt.Errorf("opcua: history from %s to %s: want a span of time", from, to))
+	}
+	return pages(ctx, l.session, variable, details)
+}
+
+// historyRaw iterates over the values that a server has kept of a variable, from an
+// instant on and before another, as the server sends them. A value is valid until the
+// next. A page is asked for when the one before has been taken.
+//
+// A value without a time, or of another time than was asked for, is not told, as it may
+// not be believed to be of the span: the server's last one for the end of the span is
+// the usual case.
+func historyRaw(ctx context.Context, s *session, variable *ua.NodeID, from, to acquire.Instant) iter.Seq2[uabin.DataValue, error] {
+	if from == 0 || to == 0 || from >= to {
+		return failing(fmt.Errorf("opcua: history from %s to %s: want a span of time", from, to))
+	}
+	details := &ua.ReadRawModifiedDetails{StartTime: from.Time(), EndTime: to.Time(), NumValuesPerNode: perPage}
+	return func(yield func(uabin.DataValue, error) bool) {
+		for d, err := range pages(ctx, s, variable, details) {
+			if err == nil {
+				at := instantsOf(d)
+				if at[0] == 0 {
+					at[0] = at[1]
+				}
+				if at[0] < from || at[0] >= to {
+					continue
+				}
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// Codes of HistoryRead (OPC 10000-6, annex A.2).
+const statusGoodNoData StatusCode = 0x00A50000
+
+// pages reads the history of one variable, page by page. It leaves no continuation point
+// on the server.
+func pages(ctx context.Context, s *session, variable *ua.NodeID, details any) iter.Seq2[uabin.DataValue, error] {
+	return func(yield func(uabin.DataValue, error) bool) {
+		var point []byte
+		request := func(release bool) *ua.HistoryReadRequest {
+			object := ua.NewExtensionObject(details)
+			object.UpdateMask()
+			return &ua.HistoryReadRequest{
+				HistoryReadDetails: object, TimestampsToReturn: ua.TimestampsToReturnBoth, ReleaseContinuationPoints: release,
+				NodesToRead: []*ua.HistoryReadValueID{{NodeID: variable, DataEncoding: &ua.QualifiedName{}, ContinuationPoint: point}},
+			}
+		}
+		defer func() {
+			if point != nil && s.channel.err() == nil {
+				l := link{session: s}
+				l.dismiss(ctx, request(true), "HistoryRead", uabin.HistoryReadResponseID)
+			}
+		}()
+		for empty := 0; ; {
+			m, values, next, err := page(ctx, s, request(false))
+			if err != nil {
+				if _, ok := errors.AsType[*ServiceError](err); ok {
+					point = nil // it is used up, or was never good
+				}
+				yield(uabin.DataValue{}, err)
+				return
+			}
+			point = next
+			each := values.Reader()
+			for range values.Len {
+				if !yield(each.DataValue(), nil) {
+					m.release()
+					return
+				}
+			}
+			m.release()
+			if point == nil {
+				return
+			}
+			if empty++; values.Len > 0 {
+				empty = 0
+			}
+			if empty == maxEmptyPages {
+				yield(uabin.DataValue{}, &ProtocolError{Reason: fmt.Sprintf("HistoryRead: %d pages without a value", empty)})
+				return
+			}
+		}
+	}
+}
+
+// page reads one page. The values are part of the message.
+func page(ctx context.Context, s *session, request *ua.HistoryReadRequest) (m *message, values uabin.List, next []byte, err error) {
+	m, r, err := s.request(ctx, request, "HistoryRead", uabin.HistoryReadResponseID)
+	if err != nil {
+		return nil, values, nil, err
+	}
+	results := r.Histories()
+	if err = complete(&r, "HistoryRead", results, 1); err != nil {
+		m.release()
+		return nil, values, nil, err
+	}
+	each := results.Reader()
+	result := each.History()
+	status := StatusCode(result.Status)
+	switch {
+	case result.Status.IsBad():
+		err = &ServiceError{Service: "HistoryRead", Status: status}
+	case result.Data.Body == nil && result.Continuation == nil, status&0xFFFF0000 == statusGoodNoData && result.Data.Body == nil:
+	case result.Data.Type.Namespace != 0 || result.Data.Type.Kind != uabin.Numeric || result.Data.Type.Number != uabin.HistoryDataID || !result.Data.Binary:
+		err = &ProtocolError{Reason: fmt.Sprintf("HistoryRead: data of type %.50s", result.Data.Type.AppendText(nil))}
+	default:
+		if values, err = result.Data.Values(); err != nil {
+			err = &ProtocolError{Reason: "HistoryRead: " + err.Error()}
+		}
+	}
+	if err != nil {
+		m.release()
+		return nil, uabin.List{}, nil, err
+	}
+	if result.Continuation != nil {
+		next = slices.Clone(result.Continuation)
+	}
+	return m, values, next, nil
+}
