@@ -15,16 +15,16 @@ type memory struct {
 	epoch   uint32  // how often the agent has restarted
 	poll    uint32  // number of the present poll
 	scalars []track // by scalar.index
-	tables  []*rows
+	tables  []*rows // by table.index
 }
 
 func newMemory(scalars []*scalar, tables []*table) *memory {
-	m := &memory{scalars: make([]track, len(scalars))}
+	m := &memory{scalars: make([]track, len(scalars)), tables: make([]*rows, len(tables))}
 	for _, s := range scalars {
 		m.scalars[s.index].id = s.id
 	}
 	for _, t := range tables {
-		m.tables = append(m.tables, &rows{table: t, known: make(map[string]*row), named: make(map[string]*series)})
+		m.tables[t.index] = &rows{table: t, known: make(map[string]*row), named: make(map[string]*series)}
 	}
 	return m
 }

@@ -105,6 +105,21 @@ func TestIntervals(t *testing.T) {
 	})
 }
 
+func TestTablesOfSeveralIntervals(t *testing.T) {
+	objects := snmptest.Objects{ifEntry + ".10.1": snmptest.Integer(1), ifEntry + ".11.2": snmptest.Integer(2)}
+	inBubble(t, objects, snmp.Config{Tables: []snmp.Table{
+		{Name: "slow {index}", Interval: 2 * time.Second, Columns: []snmp.Point{{Name: "x", OID: ifEntry + ".10"}}},
+		{Name: "fast {index}", Columns: []snmp.Point{{Name: "x", OID: ifEntry + ".11"}}},
+	}}, func(r *rig) {
+		both := []string{"fast 2/x = 2, good", "slow 1/x = 1, good"}
+		assert.Equal(r, both, r.poll())
+		assert.Equal(r, both[:1], r.poll())
+		r.mib.Delete(ifEntry + ".10")
+		assert.Equal(r, []string{both[0], "slow 1/x = -, bad: not found (code 129) [final]"}, r.poll())
+		assert.Equal(r, both[:1], r.poll())
+	})
+}
+
 func TestNamesOfTwoColumns(t *testing.T) {
 	objects := snmptest.Objects{ifEntry + ".10.1": snmptest.Integer(1), ifEntry + ".11.1": snmptest.Integer(2), private + ".1.0": snmptest.Integer(3)}
 	inBubble(t, objects, snmp.Config{

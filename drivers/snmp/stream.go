@@ -43,9 +43,7 @@ type stream struct {
 	tick      int       // its number
 	silent    int       // requests in a row without an answer
 	watermark acquire.Instant
-	rotation  int                     // among the scalars that make requests fail
-	alone     int                     // how many there are
-	reasons   map[OID]acquire.Quality // why
+	reasons   map[OID]acquire.Quality // why scalars are asked for alone
 	suspect   int                     // bytes of an answer that did not come, 0: none
 	proven    bool                    // one came since
 	malformed uint64
@@ -195,14 +193,11 @@ func (s *stream) replan() {
 			}
 		}
 	}
-	s.version, s.queries, s.alone = present.version, nil, 0
+	s.version, s.queries = present.version, nil
 	for _, g := range present.gets {
 		q := &query{get: g, every: g.every, why: acquire.Bad.Because(acquire.Waiting)}
-		if g.alone {
-			s.alone++
-			if why, ok := s.reasons[g.scalars[0].point.OID]; ok {
-				q.why = why
-			}
+		if why, ok := s.reasons[g.scalars[0].point.OID]; ok && g.alone {
+			q.why = why
 		}
 		s.queries = append(s.queries, q)
 	}
@@ -229,8 +224,9 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) {
 	s.memory.poll++
 	s.answered, s.timedOut, s.lost = false, false, 0
 	s.swept = s.swept[:0]
-	alone := 0
-	for _, q := range s.turn() {
+	due := s.turn()
+	retried := longestAlone(due)
+	for _, q := range due {
 		if q.walk != nil {
 			s.swept = append(s.swept, q.walk)
 		}
@@ -243,24 +239,20 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) {
 			q.fail(s, b, acquire.Bad.Because(acquire.Communication))
 			continue
 		}
-		q.asked = s.tick + 1
 		switch {
 		case q.walk != nil:
+			q.asked = s.tick + 1
 			q.owed = !s.sweep(ctx, q.walk, b)
-		case q.alone && s.passed(alone):
-			alone++
+		case q.alone && q != retried:
 			q.fail(s, b, q.why)
 		default:
-			if q.alone {
-				alone++
-			}
+			q.asked = s.tick + 1
 			s.ask(ctx, q, q.get, b)
 		}
 		if ctx.Err() != nil {
 			return
 		}
 	}
-	s.rotation++
 	s.settle(b)
 	s.src.adopt(s)
 }
@@ -336,9 +328,16 @@ func (s *stream) exchange(ctx context.Context, p *snmpwire.PDU) (answer response
 	return answer, acquire.At(s.stamped), nil
 }
 
-// passed reports whether the nth of the scalars that make requests fail is to wait for
-// another poll.
-func (s *stream) passed(n int) bool { return s.alone > 0 && s.rotation%s.alone != n }
+// longestAlone returns the query, of those for a scalar that makes requests fail, that
+// was made longest ago, nil if there is none.
+func longestAlone(queries []*query) (longest *query) {
+	for _, q := range queries {
+		if q.walk == nil && q.alone && (longest == nil || q.asked < longest.asked) {
+			longest = q
+		}
+	}
+	return longest
+}
 
 // ask asks for scalars.
 func (s *stream) ask(ctx context.Context, q *query, g *get, b *acquire.Batch) {

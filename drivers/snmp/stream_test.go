@@ -102,6 +102,25 @@ func TestMissingObjectsOfVersion1(t *testing.T) {
 	})
 }
 
+// TestRefusedObjectsOfSeveralIntervals wants each to be tried again.
+func TestRefusedObjectsOfSeveralIntervals(t *testing.T) {
+	objects, points := many(6)
+	points[1].Interval, points[2].Interval = 2*time.Second, 2*time.Second
+	inBubble(t, objects, snmp.Config{Points: points}, func(r *rig) {
+		r.agent.SetFault(snmptest.Chain(
+			snmptest.StatusAt(private+".1.1", 5), snmptest.StatusAt(private+".1.2", 5), snmptest.StatusAt(private+".1.3", 5),
+		))
+		for range 5 {
+			r.poll()
+		}
+		r.agent.SetFault(nil)
+		for range 10 {
+			r.poll()
+		}
+		assert.Empty(r, r.source.Limits().Refused)
+	})
+}
+
 func TestRefusalWithoutIndex(t *testing.T) {
 	objects, points := many(16)
 	inBubble(t, objects, snmp.Config{Points: points}, func(r *rig) {
