@@ -103,7 +103,7 @@ type TrapUser struct {
 }
 
 // TrapCounters count what has become of the datagrams of all streams of a TrapListener.
-// Each is counted once in one of those from Dropped to Untimely, or is Pending:
+// Each is counted once in one of those from Dropped to Throttled, or is Pending:
 // these add up to Received. Together with KernelDrops, that is what was sent, but for
 // what got lost in the network.
 type TrapCounters struct {
@@ -147,7 +147,18 @@ func (c *TrapCounters) settled() uint64 {
 //
 // It has no period. Silence means that nothing was said, not that all is well; the
 // empty batch that comes each second says no more than that we listen. Samples bear the
-// time of arrival.
+// time of arrival. The stream ends when the socket does.
+//
+// Informs are acknowledged by Next, when they are in a batch, and counted once however
+// often they are sent: one that is acknowledged was delivered, and one that was dropped
+// comes again. Who does not call Next acknowledges nothing. Replies leave from the
+// address that the system chooses: on a host of several, listen on the one that senders
+// know.
+//
+// A trap of version 3 is believed if its user's key says so, if it is not older than 150
+// seconds by its engine's own time, and if it is none of the latest 16,384 messages. An
+// engine that goes back in time without counting a boot is not believed until it has
+// caught up: that is how a replay looks. The first message from an engine sets its time.
 type TrapListener struct {
 	cfg         TrapConfig
 	communities [][sha256.Size]byte

@@ -296,6 +296,62 @@ func TestTrapInformOnce(t *testing.T) {
 	require.Equal(t, []uint64{2, 2, 4}, []uint64{c.Matched, c.Repeated, c.Replies}, "from another port it is another inform")
 }
 
+// TestTrapCancelKeepsInforms says that an inform is acknowledged if and only if it was
+// delivered, also where the context ends in the middle of a batch.
+func TestTrapCancelKeepsInforms(t *testing.T) {
+	var informs [][]byte
+	for range 5 {
+		informs = append(informs, informOf(t, snmptest.SenderConfig{Version: snmptest.V2c}))
+		informs[len(informs)-1][17] = byte(len(informs)) // the request id
+	}
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newPacketPipe(), newPacketPipe()
+		sockets := []*packetPipe{first, second}
+		cfg := public
+		cfg.Listen = func(context.Context) (net.PacketConn, error) {
+			p := sockets[0]
+			sockets = sockets[1:]
+			return p, nil
+		}
+		r := newReceiver(t, cfg)
+		for _, m := range informs {
+			first.in <- m
+		}
+		synctest.Wait()
+		ending := &endingContext{Context: t.Context(), after: 3}
+		require.NoError(t, r.stream.Next(ending, &r.batch))
+		require.Len(t, r.batch.Samples, 3)
+		require.Len(t, first.out, 3)
+		require.ErrorIs(t, r.stream.Next(ending, &r.batch), context.Canceled)
+		require.NoError(t, r.stream.Close())
+		require.Equal(t, uint64(2), r.listener.Counters().Dropped)
+
+		var err error
+		r.stream, err = r.listener.Open(t.Context())
+		require.NoError(t, err)
+		for _, m := range informs {
+			second.in <- m
+		}
+		require.Len(t, r.until(10), 2)
+		c := r.listener.Counters()
+		require.Equal(t, []uint64{5, 3, 8}, []uint64{c.Matched, c.Repeated, c.Replies})
+		require.NoError(t, r.stream.Close())
+	})
+}
+
+// endingContext ends when it was asked so often whether it has.
+type endingContext struct {
+	context.Context
+	after int
+}
+
+func (c *endingContext) Err() error {
+	if c.after--; c.after < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 func TestTrapCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacketPipe()

@@ -87,6 +87,7 @@ func TestTrapRefusals(t *testing.T) {
 	}
 	pdu := func(kind byte) []byte { return bytes.Replace(sound, []byte{0xa7}, []byte{kind}, 1) }
 	secured := trapOf(t, v3(snmptest.AuthPriv), down)
+	open := trapOf(t, edited(v3(snmptest.NoAuthNoPriv), func(c *snmptest.SenderConfig) { c.User = snmptest.User{Name: "open"} }), down)
 	flipped := slices.Clone(secured)
 	flipped[len(flipped)-1] ^= 1
 	for name, c := range map[string]struct {
@@ -94,6 +95,7 @@ func TestTrapRefusals(t *testing.T) {
 		want    snmp.TrapCounters
 	}{
 		"sound":                       {sound, snmp.TrapCounters{Matched: 1}},
+		"sound, open":                 {open, snmp.TrapCounters{Matched: 1}},
 		"sound, secured":              {secured, snmp.TrapCounters{Matched: 1}},
 		"empty":                       {nil, snmp.TrapCounters{Malformed: 1}},
 		"cut":                         {sound[:len(sound)-1], snmp.TrapCounters{Malformed: 1}},
@@ -114,6 +116,9 @@ func TestTrapRefusals(t *testing.T) {
 		"of the lowest level":         {trapOf(t, v3(snmptest.NoAuthNoPriv), down), snmp.TrapCounters{Unauthentic: 1}},
 		"changed on the way":          {flipped, snmp.TrapCounters{Unauthentic: 1}},
 		"latched":                     {trapOf(t, edited(v3(snmptest.AuthPriv), func(c *snmptest.SenderConfig) { c.Boots = 1<<31 - 1 }), down), snmp.TrapCounters{Untimely: 1}},
+		"of another first variable":   {bytes.Replace(sound, []byte("\x2b\x06\x01\x02\x01\x01\x03\x00"), []byte("\x2b\x06\x01\x02\x01\x01\x04\x00"), 1), snmp.TrapCounters{Malformed: 1}},
+		"a request of version 3":      {bytes.Replace(open, []byte{0xa7}, []byte{0xa0}, 1), snmp.TrapCounters{Unsupported: 1}},
+		"an inform as if a trap":      {bytes.Replace(open, []byte{0xa7}, []byte{0xa6}, 1), snmp.TrapCounters{Unsupported: 1}},
 		"without a name":              {without(t, 2), snmp.TrapCounters{Malformed: 1}},
 		"without a time":              {without(t, 1), snmp.TrapCounters{Malformed: 1}},
 		"of too many variables":       {trapOf(t, snmptest.SenderConfig{Version: snmptest.V2c}, snmptest.Notification{Trap: linkDown, Bindings: slices.Repeat(ints("1.3.6", 1), 1025)}), snmp.TrapCounters{Malformed: 1}},
@@ -125,7 +130,7 @@ func TestTrapRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := public
-			cfg.Users = []snmp.TrapUser{trapper}
+			cfg.Users = []snmp.TrapUser{trapper, {User: snmp.User{Name: "open", Level: snmp.NoAuthNoPriv}}}
 			piped(t, cfg, func(r *receiver, p *packetPipe) {
 				p.in <- c.message
 				lines := r.until(1)

@@ -100,9 +100,7 @@ func (s *trapStream) fill(ctx context.Context, b *acquire.Batch) error {
 				continue
 			}
 		}
-		if err := s.decode(ctx, b); err != nil {
-			return err
-		}
+		s.decode(ctx, b)
 		s.settle(ctx)
 		if len(b.Samples) > 0 || b.Lost > 0 || !time.Now().Before(deadline) {
 			return nil
@@ -128,8 +126,9 @@ func (s *trapStream) wait(ctx context.Context, d time.Duration) error {
 }
 
 // decode writes samples of the datagrams at hand into a batch, of as many as it may
-// hold.
-func (s *trapStream) decode(ctx context.Context, b *acquire.Batch) error {
+// hold. When ctx ends, those that were decoded are delivered: an inform is known from
+// then on, and would count as repeated if it came again.
+func (s *trapStream) decode(ctx context.Context, b *acquire.Batch) {
 	l := s.listener
 	now := time.Now()
 	l.mu.Lock()
@@ -144,14 +143,13 @@ func (s *trapStream) decode(ctx context.Context, b *acquire.Batch) error {
 		lost := s.deliver(datagram, about, b, now)
 		b.Lost += lost
 		l.counters.LostSamples += lost
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	drops := l.drops()
 	b.Lost += drops - s.told
 	s.told = drops
-	return nil
 }
 
 // deliver writes the samples of one datagram, and returns how many it could not. The
@@ -382,7 +380,7 @@ func (s *trapStream) settle(ctx context.Context) {
 		l.mu.Lock()
 		permitted := l.replies.take(1, now)
 		l.mu.Unlock()
-		if !permitted || ctx.Err() != nil {
+		if !permitted {
 			failed++
 			continue
 		}
