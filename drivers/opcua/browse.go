@@ -299,7 +299,7 @@ func newWalk(root NodeID, p pattern) *walk {
 }
 
 // step looks at the next nodes, and returns those of them that the pattern matches. If
-// it fails nothing has changed.
+// a request fails nothing has changed.
 func (w *walk) step(ctx context.Context, l *link) (found []Node, err error) {
 	batch := w.queue[:min(int64(len(w.queue)), max(l.browse.Load(), 1))]
 	ids := make([]*ua.NodeID, len(batch))
@@ -329,41 +329,47 @@ func (w *walk) step(ctx context.Context, l *link) (found []Node, err error) {
 	if err := l.describe(ctx, found, variables); err != nil {
 		return nil, err
 	}
-	var more []place
+	w.queue = w.queue[len(batch):]
 	for i, p := range batch {
-		if !w.pattern.open(p.states) {
-			continue
-		}
-		for _, r := range lists[i] {
-			if r.kind == hasProperty {
-				continue
-			}
-			before := w.seen[r.id]
-			states := w.pattern.next(p.states, r.name) &^ before
-			if states == 0 {
-				continue
-			}
-			if before == 0 && len(w.seen) >= MaxNodes {
-				return nil, ErrTooManyNodes
-			}
-			w.seen[r.id] = before | states
-			path := escapeName.Replace(r.name)
-			if p.node.Path != "" {
-				path = p.node.Path + "/" + path
-			}
-			more = append(more, place{
-				node: Node{
-					ID: r.id, Path: path, BrowseName: r.name, Namespace: l.namespace(r.namespace), DisplayName: r.display,
-					Class: r.class, TypeDefinition: r.definition,
-				},
-				states: states, found: w.pattern.matched(states),
-			})
+		if err := w.expand(l, p, lists[i]); err != nil {
+			return nil, err
 		}
 	}
-	// A node without anything to be found below, and not wanted itself, is not asked for.
-	more = slices.DeleteFunc(more, func(p place) bool { return !p.found && !w.pattern.open(p.states) })
-	w.queue = append(slices.Clip(w.queue[len(batch):]), more...)
 	return found, nil
+}
+
+// expand queues what is below a node.
+func (w *walk) expand(l *link, p place, list []reference) error {
+	if !w.pattern.open(p.states) {
+		return nil
+	}
+	for _, r := range list {
+		if r.kind == hasProperty {
+			continue
+		}
+		before := w.seen[r.id]
+		states := w.pattern.next(p.states, r.name) &^ before
+		if states == 0 {
+			continue
+		}
+		if before == 0 && len(w.seen) >= MaxNodes {
+			return ErrTooManyNodes
+		}
+		w.seen[r.id] = before | states
+		below := place{states: states, found: w.pattern.matched(states)}
+		if !below.found && !w.pattern.open(states) {
+			continue
+		}
+		path := escapeName.Replace(r.name)
+		if p.node.Path != "" {
+			path = p.node.Path + "/" + path
+		}
+		below.node = Node{
+			ID: r.id, Path: path, BrowseName: r.name, Namespace: l.namespace(r.namespace), DisplayName: r.display, Class: r.class, TypeDefinition: r.definition,
+		}
+		w.queue = append(w.queue, below)
+	}
+	return nil
 }
 
 // namespace returns the URI of a namespace, "" if there is none of that index.
