@@ -135,6 +135,8 @@ func openChannel(ctx context.Context, conn net.Conn, cfg channelConfig) (*channe
 		conn.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
+		} else if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			err = context.DeadlineExceeded // the connection saw it first
 		}
 		return nil, err
 	}

@@ -452,7 +452,7 @@ func (p *fakeServer) endpoint(url string) *ua.EndpointDescription {
 	}
 }
 
-// run samples and publishes when it is time.
+// run samples all the time, and publishes when it is time.
 func (p *fakeServer) run() {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -463,9 +463,10 @@ func (p *fakeServer) run() {
 		case now := <-ticker.C:
 			p.mu.Lock()
 			for _, id := range slices.Sorted(maps.Keys(p.subs)) {
-				if s := p.subs[id]; !now.Before(s.due) {
+				s := p.subs[id]
+				p.sample(s)
+				if !now.Before(s.due) {
 					s.due = s.due.Add(s.interval)
-					p.sample(s)
 					p.publish(s)
 				}
 			}
@@ -491,7 +492,7 @@ func (p *fakeServer) sample(s *fakeSub) {
 
 func (p *fakeServer) publish(s *fakeSub) {
 	session := p.sessions[s.session]
-	if session == nil || p.silent {
+	if session == nil {
 		return
 	}
 	if s.sequence > 0 { // the first is sent at once
