@@ -47,41 +47,52 @@ type Exchange struct {
 }
 
 // Acknowledge is what the server answers to a hello (OPC 10000-6, section 7.1.2.4).
-type Acknowledge struct{ Version, Receive, Send, Message, Chunks uint32 }
+type Acknowledge struct {
+	Version uint32 // of the protocol
+	Receive uint32 // bytes of the largest chunk that the server takes
+	Send    uint32 // bytes of the largest chunk that it sends
+	Message uint32 // bytes of the longest request that it takes; 0 means any
+	Chunks  uint32 // of a request; 0 means any number
+}
 
 // Opening is what an OPN chunk says.
 type Opening struct {
-	Policy     string   // URI in the header
-	Identity   Identity // whose certificate is in the header, and whose key signs
-	Thumbprint []byte   // of the client's certificate
-	Nonce      []byte
-	Channel    uint32
-	Token      uint32
-	Lifetime   uint32 // milliseconds
-	Created    time.Time
-	Plain      bool // neither signed nor encrypted, and without certificates
+	Policy     string    // URI in the header
+	Identity   Identity  // whose certificate is in the header, and whose key signs
+	Thumbprint []byte    // of the client's certificate
+	Nonce      []byte    // of the server
+	Channel    uint32    // id
+	Token      uint32    // id
+	Lifetime   uint32    // milliseconds
+	Created    time.Time // of the token
+	Plain      bool      // neither signed nor encrypted, and without certificates
 }
 
 // Proof is how a server proves itself in CreateSession.
 type Proof struct {
-	Certificate, Nonce, Signature []byte
-	Algorithm                     string
-	Timeout                       float64 // milliseconds
+	Certificate []byte  // of the server, DER
+	Nonce       []byte  // of the server
+	Signature   []byte  // over the client's certificate and nonce
+	Algorithm   string  // URI, of Signature
+	Timeout     float64 // of the session, milliseconds
 }
 
 // Notification is what surrounds a notification message.
 type Notification struct {
-	Subscription, Sequence uint32
-	Available              []uint32
-	More                   bool
+	Subscription uint32   // id; Republish does not say it
+	Sequence     uint32   // number of the message
+	Available    []uint32 // numbers that Republish can give; of Publish
+	More         bool     // there is more to publish; of Publish
 }
 
 // Chunk is one chunk of a message before its protection.
 type Chunk struct {
-	Kind              string // "MSGF", "MSGC", "MSGA", "OPNF"
-	Channel, Token    uint32 // Token is not in an OPN
-	Sequence, Request uint32
-	Body              []byte
+	Kind     string // "MSGF", "MSGC", "MSGA", "OPNF"
+	Channel  uint32 // id
+	Token    uint32 // id; not in an OPN
+	Sequence uint32 // number
+	Request  uint32 // id
+	Body     []byte // its part of the message
 	// Forge leaves a wrong signature, if there is one. Size, if not 0, replaces that in the header.
 	Forge bool
 	Size  uint32

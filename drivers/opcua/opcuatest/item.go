@@ -366,7 +366,7 @@ type Event struct {
 	Source   NodeID // of the node it came from; empty means the Server object
 	Name     string // of the source
 	Type     NodeID // of its event type; empty means BaseEventType
-	Message  string
+	Message  string // text
 	Severity uint16 // 1 to 1000
 	// Time is when. Zero means now.
 	Time time.Time

@@ -46,14 +46,14 @@ const (
 
 // Security is a policy together with a mode.
 type Security struct {
-	Policy Policy
-	Mode   Mode
+	Policy Policy // None goes with ModeNone alone
+	Mode   Mode   // the zero value is none of them
 }
 
 // Identity is an application instance certificate in DER, with or without its issuers behind it, and its key.
 type Identity struct {
-	Certificate []byte
-	Key         *rsa.PrivateKey
+	Certificate []byte          // DER
+	Key         *rsa.PrivateKey // of the first certificate
 }
 
 // NewIdentity makes a certificate signed by itself for an application URI, good from an hour ago for a year, for localhost and

@@ -23,10 +23,10 @@ type Config struct {
 	ApplicationURI string
 	Namespaces     []string
 
-	Folders      []Folder
-	Structures   []StructureType
-	Enumerations []Enumeration
-	Variables    []Variable
+	Folders      []Folder        // each behind its parent
+	Structures   []StructureType // data types
+	Enumerations []Enumeration   // data types
+	Variables    []Variable      // below objects and folders, or each other
 
 	// Identity is the server's certificate and key. Without one, Security must be None alone.
 	Identity Identity
@@ -132,13 +132,13 @@ type Stats struct {
 	Writes          uint64            // requests that would change something: Write, Call, HistoryUpdate, node management
 	Faults          uint64            // service faults, before a Fault edited anything
 	Malformed       uint64            // connections closed because what came was no OPC UA, or not protected as it must be
-	SessionsCreated uint64
-	Sessions        int // there are
-	Subscriptions   int // there are
-	Items           int // monitored items there are
-	Notifications   uint64
-	Overflows       uint64 // values that fell out of the queues of items
-	Refused         uint64 // logins refused
+	SessionsCreated uint64            // those that are no more among them
+	Sessions        int               // there are
+	Subscriptions   int               // there are
+	Items           int               // monitored items there are
+	Notifications   uint64            // values and events published
+	Overflows       uint64            // values that fell out of the queues of items
+	Refused         uint64            // logins refused
 }
 
 // New returns a server that does not listen: give it connections with [Server.ServeConn] or [Server.Serve].

@@ -10,7 +10,7 @@ import (
 
 // Folder is an object that holds others.
 type Folder struct {
-	ID     NodeID
+	ID     NodeID // new
 	Parent NodeID // empty means the Objects folder
 	Name   string // browse name, in the namespace of ID, and display name
 	// Type is its type definition. Empty means FolderType.
@@ -20,7 +20,7 @@ type Folder struct {
 // Variable is a variable whose value is a function of time, so that what it is, was and will be never depends on who asked when:
 // clients that poll, subscribe and read history must see the same.
 type Variable struct {
-	ID     NodeID
+	ID     NodeID // new
 	Parent NodeID // empty means the Objects folder
 	Name   string // browse name, in the namespace of ID, and display name
 	// Value returns the value at an instant, of the types that [Reading] lists, always of the same one. It is called from several
@@ -62,15 +62,18 @@ func Code(code string) int32 {
 }
 
 // Range is a Range.
-type Range struct{ Low, High float64 }
+type Range struct {
+	Low  float64 // in the unit of the variable
+	High float64 // the same
+}
 
 // StructureType is a data type of structures, with a DataTypeDefinition that clients can read.
 type StructureType struct {
-	ID       NodeID
-	Name     string
-	Encoding NodeID // of its binary encoding
-	Kind     StructureKind
-	Fields   []Field
+	ID       NodeID        // new
+	Name     string        // browse name, in the namespace of ID
+	Encoding NodeID        // of its binary encoding, new
+	Kind     StructureKind // how its fields are sent
+	Fields   []Field       // in their order
 }
 
 // StructureKind tells how a structure is encoded (OPC 10000-3, section 8.49).
@@ -85,16 +88,16 @@ const (
 
 // Field is a field of a structure.
 type Field struct {
-	Name     string
+	Name     string // any
 	Type     NodeID // of its data type
-	Array    bool
-	Optional bool
+	Array    bool   // of one dimension
+	Optional bool   // of a structure of OptionalFields
 }
 
 // Enumeration is a data type of named numbers, with a DataTypeDefinition.
 type Enumeration struct {
-	ID      NodeID
-	Name    string
+	ID      NodeID   // new
+	Name    string   // browse name, in the namespace of ID
 	Members []string // of 0, 1, ...
 }
 

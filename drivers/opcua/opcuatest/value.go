@@ -47,15 +47,18 @@ type (
 	// QualifiedName is a QualifiedName.
 	QualifiedName struct {
 		Namespace uint16 // index
-		Name      string
+		Name      string // within it
 	}
 	// LocalizedText is a LocalizedText. An empty field is not sent.
-	LocalizedText struct{ Locale, Text string }
+	LocalizedText struct {
+		Locale string // such as "en"
+		Text   string // in it
+	}
 	// Structure is an ExtensionObject: the node id of its encoding, and its fields one after the other, an optional field's mask
 	// or a union's switch first.
 	Structure struct {
-		Encoding NodeID
-		Fields   []any
+		Encoding NodeID // of the type, not the type itself
+		Fields   []any  // of the types of a Reading, or Raw
 	}
 	// Matrix is an array of more than one dimension. Nothing holds Dimensions against the length of Values, a slice.
 	Matrix struct {
