@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/acquire/capture"
+	"github.com/fieldtap/fieldtap/acquire/capture/capturetest"
+	"github.com/fieldtap/fieldtap/drivers/modbus"
+	"github.com/fieldtap/fieldtap/units"
+)
+
+// record makes a capture of a minute of a meter, with a failed reading and the
+// events of a connection, and returns its name.
+func record(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name+capture.Extension)
+	cat := acquire.NewCatalog()
+	power, err := cat.Define(acquire.Point{Name: name + "/P", Unit: units.Kilowatt, Kind: acquire.KindFloat64})
+	require.NoError(t, err)
+	energy, err := cat.Define(acquire.Point{Name: name + "/E", Unit: units.WattHour, Kind: acquire.KindUint64, Role: acquire.Counter})
+	require.NoError(t, err)
+	w, err := capture.Create(path, capture.Config{Catalog: cat, MaxSamples: 20})
+	require.NoError(t, err)
+	start := acquire.Instant(1790000040_000000000) // a whole minute
+	require.NoError(t, w.Event(capture.Event{Kind: capture.Opened, Time: start, Source: name}))
+	var b acquire.Batch
+	for i := range 61 {
+		now := start + acquire.Instant(i)*1e9
+		b.Reset()
+		b.Received, b.Watermark, b.Points = now+2e6, now, []acquire.PointID{power, energy}
+		b.Append(acquire.Sample{Time: now, Point: power, Value: acquire.Float64(36), Quality: acquire.Good})
+		s := acquire.Sample{Time: now, Point: energy, Value: acquire.Uint64(1000 + 10*uint64(i)), Quality: acquire.Good}
+		if i == 30 {
+			s.Value, s.Quality = acquire.Value{}, acquire.Bad.Because(acquire.Communication)
+		}
+		b.Append(s)
+		require.NoError(t, w.Write(&b))
+	}
+	require.NoError(t, w.Event(capture.Event{Kind: capture.Closed, Time: b.Received, Source: name}))
+	require.NoError(t, w.Close())
+	return path
+}
+
+// do runs a command line that succeeds, and returns what it prints.
+func do(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := try(t, args...)
+	require.NoError(t, err, out)
+	return out
+}
+
+func try(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := console{out: &out, err: &out}.run(t.Context(), args)
+	return out.String(), err
+}
+
+// damage flips a bit in the middle of a copy of a capture.
+func damage(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	content[len(content)/3] ^= 0x10
+	hurt := filepath.Join(t.TempDir(), "hurt.mcap")
+	require.NoError(t, os.WriteFile(hurt, content, 0o600))
+	return hurt
+}
+
+func TestInfo(t *testing.T) {
+	out := do(t, "info", record(t, "main"))
+	assert.Contains(t, out, "61 batches from 2026-09-21T14:14:00.002Z to 2026-09-21T14:15:00.002Z, 1m0s\n")
+	assert.Contains(t, out, "1 times opened\n  1 times closed\n")
+	assert.Regexp(t, `(?m)^  main/P +kW +float64 +gauge +61 +0 +2026-09-21T14:14:00Z +2026-09-21T14:15:00Z$`, out)
+	assert.Regexp(t, `(?m)^  main/E +Wh +uint64 +counter +61 +1 `, out)
+	assert.Contains(t, out, "122 samples: complete, clean")
+}
+
+func TestCat(t *testing.T) {
+	name := record(t, "main")
+	out := do(t, "cat", "-from", "2026-09-21T14:14:30Z", "-to", "2026-09-21T14:14:31Z", name)
+	assert.Equal(t, "2026-09-21T14:14:30Z main/P 36 kW good\n2026-09-21T14:14:30Z main/E - bad: communication\n", out)
+	assert.Equal(t, 62, strings.Count(do(t, "cat", "-as", "csv", "-point", "main/P", name), "\n"))
+	assert.Contains(t, do(t, "cat", "-as", "jsonl", name), `{"event":"closed"`)
+	_, err := try(t, "cat", "-as", "xml", name)
+	assert.ErrorContains(t, err, `form "xml"`)
+}
+
+// What is cut apart and merged again is what it was.
+func TestCutAndMerge(t *testing.T) {
+	name := record(t, "main")
+	dir := t.TempDir()
+	a, b, all := filepath.Join(dir, "a.mcap"), filepath.Join(dir, "b.mcap"), filepath.Join(dir, "all.mcap")
+	do(t, "cut", "-to", "2026-09-21T14:14:30Z", "-o", a, name)
+	do(t, "cut", "-from", "2026-09-21T14:14:30Z", "-o", b, name)
+	do(t, "merge", "-o", all, b, a)
+	capturetest.Equal(t, name, all)
+
+	_, err := try(t, "cut", "-o", a, name)
+	assert.ErrorIs(t, err, os.ErrExist, "nothing is overwritten")
+	capturetest.EqualSamples(t, a, a)
+}
+
+func TestConvert(t *testing.T) {
+	name := record(t, "main")
+	dir := t.TempDir()
+	for _, form := range []string{".jsonl", ".csv"} {
+		text, back := filepath.Join(dir, "text"+form), filepath.Join(dir, "from"+form[1:]+".mcap")
+		do(t, "convert", name, text)
+		do(t, "convert", text, back)
+		capturetest.EqualSamples(t, name, back)
+		if form == ".jsonl" {
+			capturetest.Equal(t, name, back)
+		}
+		assert.Contains(t, do(t, "verify", text, back), "clean")
+	}
+	_, err := try(t, "convert", name, filepath.Join(dir, "x.parquet"))
+	assert.ErrorContains(t, err, "end of the name")
+
+	broken := filepath.Join(dir, "broken.csv")
+	require.NoError(t, os.WriteFile(broken, []byte("no,headings\n"), 0o600))
+	target := filepath.Join(dir, "broken.mcap")
+	_, err = try(t, "convert", broken, target)
+	assert.ErrorContains(t, err, "line 1")
+	assert.NoFileExists(t, target, "half a conversion does not stay")
+}
+
+// A damaged capture is said by every command, and what is sound comes through.
+func TestDamage(t *testing.T) {
+	name := record(t, "main")
+	hurt := damage(t, name)
+	out, err := try(t, "verify", name, hurt)
+	assert.EqualError(t, err, "1 of 2 not whole")
+	assert.Contains(t, out, "main.mcap: ")
+	assert.Regexp(t, `(?m)^  .*\d+ bytes.*$`, out)
+
+	text := filepath.Join(t.TempDir(), "sound.csv")
+	for _, args := range [][]string{{"info", hurt}, {"cat", hurt}, {"convert", hurt, text}, {"meter", "-meter", "power=main/P,demand=1m", hurt}} {
+		_, err := try(t, args...)
+		assert.Error(t, err, args[0])
+	}
+	sound, err := os.ReadFile(text)
+	require.NoError(t, err)
+	lines := bytes.Count(sound, []byte("\n"))
+	assert.Greater(t, lines, 80)
+	assert.Less(t, lines, 123)
+
+	notes := filepath.Join(t.TempDir(), "notes.mcap")
+	require.NoError(t, os.WriteFile(notes, []byte("not a capture"), 0o600))
+	_, err = try(t, "verify", notes)
+	assert.Error(t, err)
+}
+
+// 36 kW for a minute are 0.6 kWh, whichever way they are counted.
+func TestMeter(t *testing.T) {
+	name := record(t, "main")
+	out := do(t, "meter", "-meter", "name=main,power=main/P,import=main/E,rule=trapezoid,demand=1m", name)
+	assert.Equal(t, out, do(t, "meter", "-pace", "1000", "-meter", "name=main,power=main/P,import=main/E,rule=trapezoid,demand=1m", name))
+	assert.Regexp(t, `^14:14:00-14:15:00 main 0\.600 kWh, .* coverage 100 %\n$`, out)
+	for _, wrong := range []string{"power=absent", "demand=soon,power=main/P", "rule=simpson", "colour=red", "power"} {
+		_, err := try(t, "meter", "-meter", wrong, name)
+		assert.Error(t, err, wrong)
+	}
+}
+
+// A capture is served, and read by the real driver from the URL that is printed.
+func TestServe(t *testing.T) {
+	name := record(t, "main")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := make(lineWriter, 8)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- console{out: out, err: out}.run(ctx, []string{"serve", "-pace", "0", "-to", "2026-09-21T14:14:30Z", name})
+	}()
+	address := strings.TrimSpace(<-out)
+	assert.Contains(t, <-out, "the capture is over")
+
+	registry, err := acquire.NewRegistry(modbus.NewDriver(nil))
+	require.NoError(t, err)
+	cat := acquire.NewCatalog()
+	source, err := registry.Source(address, cat)
+	require.NoError(t, err, address)
+	stream, err := source.Open(ctx)
+	require.NoError(t, err)
+	defer stream.Close()
+	var b acquire.Batch
+	require.NoError(t, stream.Next(ctx, &b))
+	var got []string
+	for _, s := range b.Samples {
+		line := string(cat.AppendSample(nil, s, &b))
+		got = append(got, line[strings.IndexByte(line, ' ')+1:])
+	}
+	assert.ElementsMatch(t, []string{"main/P 36 kW good", "main/E 1290 Wh good"}, got)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// lineWriter hands on what is written, each call as a whole.
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
+}
+
+// Progress is drawn while work goes on, and wiped.
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	bar := console{err: &out, live: true}.progress()
+	bar.next = bar.next.Add(-redraw)
+	bar.name, bar.share = "plant.mcap", 0.5
+	bar.add(2_500_000)
+	bar.add(1)
+	bar.end()
+	assert.Equal(t, "\r\x1b[Kplant.mcap [===============               ]  50 %, 2.5 M samples\r\x1b[K", out.String())
+	assert.Nil(t, console{err: &out}.progress())
+}
+
+// Each line of the package comment is understood.
+func TestDocumentedCommands(t *testing.T) {
+	source, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	documented := regexp.MustCompile(`(?m)^//\tgo run \./examples/capture (\w+)`).FindAllStringSubmatch(string(source), -1)
+	require.Len(t, documented, len(commands))
+	for i, line := range documented {
+		assert.Equal(t, commands[i].name, line[1])
+	}
+	_, err = try(t, "paint")
+	assert.ErrorContains(t, err, "capture verify FILE...")
+	_, err = try(t)
+	assert.ErrorContains(t, err, `no command ""`)
+	_, err = try(t, "cut", "-o", "x.mcap")
+	assert.ErrorContains(t, err, "0 files do not fit")
+}

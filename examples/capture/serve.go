@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/drivers/modbus/modbustest"
+	"github.com/fieldtap/fieldtap/drivers/replay"
+)
+
+// serve plays captures as a Modbus device whose input registers show the latest
+// values. It prints a URL that examples/gateway reads them by.
+func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	var sel selection
+	sel.define(flags)
+	address := flags.String("address", "127.0.0.1:0", "where to listen; port 0: any that is free")
+	pace := flags.Float64("pace", 1, "how many seconds of the capture a second")
+	loop := flags.Bool("loop", false, "begin anew at the end")
+	names, err := files(flags, args, 1, 0)
+	if err != nil {
+		return err
+	}
+	cfg := replay.Config{Files: names, Pace: replay.Times(*pace), From: sel.from, To: sel.to, Select: sel.selects()}
+	if *loop {
+		cfg.Loop = replay.Forever
+	}
+	source, err := replay.NewSource(cfg)
+	if err != nil {
+		return err
+	}
+	device, err := newDevice(source)
+	if err != nil {
+		return err
+	}
+	server, err := modbustest.Start(modbustest.Config{Address: *address, Units: map[byte]modbustest.Device{1: device}})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	fmt.Fprintln(c.out, device.url(server.Address()))
+
+	stream, err := source.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for b, err := range acquire.Batches(ctx, stream) {
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // interrupted
+			}
+			return err
+		}
+		device.show(b)
+	}
+	fmt.Fprintln(c.err, "the capture is over; its last values stay until you interrupt")
+	<-ctx.Done()
+	return nil
+}
+
+// device shows each point of a capture in four input registers, high word first.
+type device struct {
+	points []acquire.Point
+	slot   map[acquire.PointID]int
+
+	mu     sync.RWMutex
+	latest []acquire.Value // none: the reading failed, or there is none yet
+}
+
+// wide is how many registers a value takes.
+const wide = 4
+
+func newDevice(source *replay.Source) (*device, error) {
+	d := &device{slot: make(map[acquire.PointID]int)}
+	for _, id := range source.Points() {
+		if p, ok := source.Catalog().Point(id); ok && p.Kind != acquire.KindText {
+			d.slot[id] = len(d.points)
+			d.points = append(d.points, p)
+		}
+	}
+	if n := len(d.points); n == 0 || n*wide > 1<<16 {
+		return nil, fmt.Errorf("serve: %d points that are no texts: a device has room for 1 to %d", n, 1<<16/wide)
+	}
+	d.latest = make([]acquire.Value, len(d.points))
+	return d, nil
+}
+
+// url returns the address of all points, for the registry of drivers.
+func (d *device) url(address string) string {
+	var u strings.Builder
+	fmt.Fprintf(&u, "modbus://%s/1?name=replay", address)
+	for i, p := range d.points {
+		form := p.Kind.String()
+		if p.Kind == acquire.KindBool {
+			form = "uint64"
+		}
+		fmt.Fprintf(&u, "&point=%s,input:%d,%s", url.QueryEscape(p.Name), i*wide, form)
+		if symbol := p.Unit.Symbol(); symbol != "" {
+			fmt.Fprintf(&u, ",unit=%s", url.QueryEscape(symbol))
+		}
+		fmt.Fprintf(&u, ",role=%s", p.Role)
+	}
+	return u.String()
+}
+
+// show takes the values of a batch.
+func (d *device) show(b *acquire.Batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range b.Samples {
+		i, ok := d.slot[s.Point]
+		if !ok {
+			continue
+		}
+		d.latest[i] = acquire.Value{}
+		if s.Quality.IsGood() && s.Value.Kind() == d.points[i].Kind {
+			d.latest[i] = s.Value
+		}
+	}
+}
+
+// ReadBits refuses: there are none.
+func (d *device) ReadBits(modbustest.Table, uint16, []bool) modbustest.Exception {
+	return modbustest.IllegalFunction
+}
+
+// ReadRegisters answers an exception where the capture has no good value.
+func (d *device) ReadRegisters(t modbustest.Table, addr uint16, dst []uint16) modbustest.Exception {
+	if t != modbustest.InputRegisters || int(addr)+len(dst) > wide*len(d.points) {
+		return modbustest.IllegalDataAddress
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for i := range dst {
+		at := int(addr) + i
+		var word uint64
+		switch v := d.latest[at/wide]; v.Kind() {
+		case acquire.KindFloat64:
+			f, _ := v.Float64()
+			word = math.Float64bits(f)
+		case acquire.KindInt64:
+			n, _ := v.Int64()
+			word = uint64(n)
+		case acquire.KindUint64:
+			word, _ = v.Uint64()
+		case acquire.KindBool:
+			if on, _ := v.Bool(); on {
+				word = 1
+			}
+		default:
+			return modbustest.ServerDeviceFailure
+		}
+		dst[i] = uint16(word >> (16 * (wide - 1 - at%wide)))
+	}
+	return 0
+}
