@@ -1,12 +1,14 @@
 package snmp_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +16,7 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/drivers/snmp"
 	"github.com/fieldtap/fieldtap/drivers/snmp/snmptest"
+	"github.com/fieldtap/fieldtap/internal/snmpwire"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -92,7 +95,18 @@ func TestTrapEngine(t *testing.T) {
 func TestTrapRestart(t *testing.T) {
 	cfg := snmp.TrapConfig{Users: []snmp.TrapUser{trapper}, EngineID: []byte("our own engine"), EngineBoots: 1 << 20}
 	r := newReceiver(t, cfg)
-	s := r.sender(snmptest.SenderConfig{Version: snmptest.V3, User: sending, Level: snmptest.AuthPriv})
+	var mu sync.Mutex
+	var late snmpwire.MessageV3
+	s := r.sender(snmptest.SenderConfig{Version: snmptest.V3, User: sending, Level: snmptest.AuthPriv, Dial: func(context.Context) (net.Conn, error) {
+		conn, err := net.Dial("udp", r.address)
+		return &listeningConn{conn, func(m []byte) {
+			if bytes.Contains(m, []byte(snmpwire.NotInTimeWindows.OID())) {
+				mu.Lock()
+				defer mu.Unlock()
+				_ = late.Parse(bytes.Clone(m))
+			}
+		}}, err
+	}})
 	inform := func(r *receiver) {
 		acknowledged := make(chan error, 1)
 		go func() { acknowledged <- s.Inform(t.Context(), down) }()
@@ -113,6 +127,10 @@ func TestTrapRestart(t *testing.T) {
 	inform(again)
 	c := again.listener.Counters()
 	require.Equal(t, []uint64{1, 0, 1, 2}, []uint64{c.Untimely, c.Questions, c.Matched, c.Replies})
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, snmpwire.Authenticated, late.Flags, "or the sender need not believe what time it is")
+	require.Equal(t, cfg.EngineBoots, late.Boots)
 }
 
 // TestTrapFamilies says that senders of both families come to one socket, and have the

@@ -99,7 +99,6 @@ type trapRules struct {
 	most      int
 	known     map[string]*trapPoint // by name
 	points    []acquire.PointID
-	full      bool // it was said that there is no more room
 	name      []byte
 }
 
