@@ -212,7 +212,13 @@ func text(b *acquire.Batch, v *uabin.Variant) (acquire.Value, acquire.Quality) {
 		return put(b, hex.AppendEncode(local[:0], v.Bytes))
 	case uabin.TypeGUID:
 		id := uabin.NodeID{Kind: uabin.GUID, Bytes: v.Bytes}
-		return put(b, id.AppendText(local[:0])[len("g="):])
+		digits := id.AppendText(local[:0])[len("g="):]
+		for i, c := range digits {
+			if 'A' <= c && c <= 'F' { // as in node ids
+				digits[i] = c | 0x20
+			}
+		}
+		return put(b, digits)
 	case uabin.TypeNodeID:
 		return utf8Text(b, r.NodeID().AppendText(local[:0]))
 	case uabin.TypeExpandedNodeID:
