@@ -169,13 +169,14 @@ func TestTrapRules(t *testing.T) {
 	at := func(prefix string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(prefix)} }
 	cfg := public
 	cfg.Rules = []snmp.TrapRule{
+		{Name: "first", Trap: private + ".0.3"},
 		{Name: "elsewhere", Trap: private + ".0.1", Senders: at("198.51.100.0/24")},
 		{Name: "subtree", Trap: private + ".0", Subtree: true, Senders: at("192.0.2.77/24")},
 		{Name: "exact", Trap: private + ".0.1"},
 		{Name: "below", Trap: private, Subtree: true},
 	}
 	var messages [][]byte
-	for _, trap := range []string{private + ".0.1", private + ".0.2", private + ".1", private, private + "9", linkDown} {
+	for _, trap := range []string{private + ".0.1", private + ".0.2", private + ".0.3", private + ".1", private, private + "9", linkDown} {
 		messages = append(messages, trapOf(t, snmptest.SenderConfig{Version: snmptest.V2c}, snmptest.Notification{Trap: trap}))
 	}
 	piped(t, cfg, func(r *receiver, p *packetPipe) {
@@ -187,7 +188,7 @@ func TestTrapRules(t *testing.T) {
 			name, _, _ := strings.Cut(line, " ")
 			names = append(names, name)
 		}
-		require.Equal(r, []string{"subtree", "subtree", "below", "below"}, names)
+		require.Equal(r, []string{"subtree", "subtree", "first", "below", "below"}, names)
 		require.Equal(r, uint64(2), r.listener.Counters().Unmatched)
 	})
 }
