@@ -507,6 +507,7 @@ func (p *pump) renew(reason error) error {
 		return err
 	}
 	p.gap = false
+	p.src.agree(p.standing)
 	p.queue.push(entry{kind: gapEntry, received: p.now()})
 	p.arm()
 	p.sayRefused(func(*itemState) bool { return true })
@@ -554,6 +555,7 @@ func (p *pump) retryItems(now time.Time) error {
 		}
 		err = nil
 	}
+	p.src.agree(p.standing)
 	p.sayRefused(func(s *itemState) bool { return s.retry.After(now) })
 	return err
 }

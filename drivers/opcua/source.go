@@ -71,7 +71,7 @@ type Source struct {
 
 	mu     sync.Mutex
 	kept   *standing // of the stream that was lost last; nil if there is none
-	latest *standing // for Plan
+	agreed Plan
 }
 
 var (
@@ -217,9 +217,7 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 		return nil, err
 	}
 	s.tally.Update(func(t *acquire.Stats) { t.Connects++ })
-	s.mu.Lock()
-	s.latest = st
-	s.mu.Unlock()
+	s.agree(st)
 	return newStream(s, st), nil
 }
 
