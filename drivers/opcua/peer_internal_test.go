@@ -36,6 +36,7 @@ type fakeServer struct {
 	queue    int           // longest queue of an item; 0: as asked for
 	writes   uint64
 	services map[string]int
+	asked    []*ua.MonitoringParameters
 	stop     chan struct{}
 }
 
@@ -389,6 +390,7 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 				RevisedSamplingInterval: i.RequestedParameters.SamplingInterval, RevisedQueueSize: i.RequestedParameters.QueueSize,
 				FilterResult: ua.NewExtensionObject(nil),
 			}
+			p.asked = append(p.asked, i.RequestedParameters)
 			response.Results = append(response.Results, result)
 			node := i.ItemToMonitor.NodeID.String()
 			if p.nodes[node] == nil {
