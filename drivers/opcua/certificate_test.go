@@ -219,11 +219,12 @@ func TestStoreOwn(t *testing.T) {
 // Whatever a file holds: reading it ends, and what is read is a pair that belongs
 // together.
 func FuzzParseCertificate(f *testing.F) {
-	c, err := opcua.CreateCertificate(opcua.Template{})
+	text, err := os.ReadFile("testdata/server.pem")
 	require.NoError(f, err)
-	der := c.Leaf().Raw
+	first, _ := pem.Decode(text)
+	der := first.Bytes
 	f.Add(der, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
-	f.Add(block("CERTIFICATE", der), []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+	f.Add(text, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
 	f.Add([]byte("-----BEGIN"), []byte{0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF})
 	f.Fuzz(func(t *testing.T, certificate, key []byte) {
 		got, err := opcua.ParseCertificate(certificate, key)

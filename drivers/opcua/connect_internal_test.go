@@ -9,8 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLoginWithoutSecurity(t *testing.T) {
+// One server of another make, which takes long to start, for both.
+func TestLoginWithGopcua(t *testing.T) {
 	address := gopcuaServer(t, selfSigned(t, "urn:server", 2048))
+	t.Run("without security", func(t *testing.T) { loginPlain(t, address) })
+	t.Run("secured", func(t *testing.T) { loginSecured(t, address) })
+}
+
+func loginPlain(t *testing.T, address string) {
+	t.Helper()
 	n, err := newConnector(ClientConfig{Endpoint: "opc.tcp://" + address, Policies: []Policy{PolicyNone}})
 	require.NoError(t, err)
 	s, resumed, err := n.login(t.Context(), nil)
@@ -31,8 +38,8 @@ func TestLoginWithoutSecurity(t *testing.T) {
 	after.channel.close()
 }
 
-func TestLoginSecured(t *testing.T) {
-	address := gopcuaServer(t, selfSigned(t, "urn:server", 2048))
+func loginSecured(t *testing.T, address string) {
+	t.Helper()
 	store, err := OpenStore(t.TempDir())
 	require.NoError(t, err)
 	n, err := newConnector(ClientConfig{Endpoint: "opc.tcp://" + address, Trust: Trust{Store: store}})
