@@ -302,17 +302,11 @@ func (m *limit) parts(n int, do func(from, to int) error) error {
 	return nil
 }
 
-// excessive reports whether a server says that less at once would do.
+// excessive reports whether a server says that less at once would do, as a fault of the
+// service or as an abort of its response, which leaves the channel as it is.
 func excessive(err error) bool {
-	var status StatusCode
-	if refused, ok := errors.AsType[*ServiceError](err); ok {
-		status = refused.Status
-	} else if ended, ok := errors.AsType[*PeerError](err); ok {
-		status = ended.Status // an abort of one response: the channel stays
+	if ended, ok := errors.AsType[*PeerError](err); ok {
+		err = &ServiceError{Status: ended.Status}
 	}
-	switch status {
-	case StatusBadTooManyOperations, StatusBadRequestTooLarge, StatusBadResponseTooLarge, StatusBadEncodingLimitsExceeded:
-		return true
-	}
-	return false
+	return tooLarge(err)
 }

@@ -81,7 +81,7 @@ func (n *Node) attributes(said []Value) {
 		n.Rank = int(rank)
 	}
 	for i, length := range said[3].All() {
-		if i == maxDimensions {
+		if i == maxIndex {
 			break
 		}
 		d, _ := length.Uint()
@@ -95,9 +95,6 @@ func (n *Node) attributes(said []Value) {
 	}
 	n.Historizing, _ = said[6].Bool()
 }
-
-// maxDimensions is how many dimensions are told.
-const maxDimensions = 8
 
 // describe tells how values of a variable are sent, as far as its type is known.
 func (t *types) describe(n *Node) {

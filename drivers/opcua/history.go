@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,11 +211,8 @@ func historyRaw(ctx context.Context, s *session, variable *ua.NodeID, from, to a
 	return func(yield func(uabin.DataValue, error) bool) {
 		for d, err := range pages(ctx, s, variable, details) {
 			if err == nil {
-				at := instantsOf(d)
-				if at[0] == 0 {
-					at[0] = at[1]
-				}
-				if at[0] < from || at[0] >= to {
+				stamped := stampsOf(&d)
+				if at := cmp.Or(stamped.source, stamped.server); at < from || at >= to {
 					continue
 				}
 			}

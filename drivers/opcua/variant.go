@@ -79,21 +79,8 @@ type Value struct {
 
 // newValue copies a value out of a message.
 func newValue(d uabin.DataValue, namespaces []string) Value {
-	s := instantsOf(d)
-	return Value{Status: StatusCode(d.Status), SourceTime: s[0], ServerTime: s[1], variant: cloneVariant(d.Value), namespaces: namespaces}
-}
-
-// instantsOf returns source and server time, unknown where there is none that an
-// Instant holds.
-func instantsOf(d uabin.DataValue) (at [2]acquire.Instant) {
-	const most = 9999 // more is not allowed, and taken as the most there is: OPC 10000-6, section 5.2.2.17
-	if ns, ok := d.SourceTime.Unix(); ok {
-		at[0] = acquire.Instant(ns + int64(min(d.SourcePicosecond, most))/100)
-	}
-	if ns, ok := d.ServerTime.Unix(); ok {
-		at[1] = acquire.Instant(ns + int64(min(d.ServerPicosecond, most))/100)
-	}
-	return at
+	at := stampsOf(&d)
+	return Value{Status: StatusCode(d.Status), SourceTime: at.source, ServerTime: at.server, variant: cloneVariant(d.Value), namespaces: namespaces}
 }
 
 func cloneVariant(v uabin.Variant) uabin.Variant {
@@ -151,7 +138,7 @@ func (v Value) At(i int) Value {
 		return Value{Status: v.Status, SourceTime: v.SourceTime, ServerTime: v.ServerTime}
 	}
 	r := v.variant.Elements()
-	if size := sizes[v.variant.Type]; size > 0 {
+	if size := width(v.variant.Type); size > 0 {
 		r = uabin.NewReader(v.variant.Bytes[i*size:])
 	} else {
 		for range i {
@@ -159,12 +146,6 @@ func (v Value) At(i int) Value {
 		}
 	}
 	return v.with(r.Element(v.variant.Type), i)
-}
-
-// sizes are how many bytes types of a fixed length take.
-var sizes = [64]int{
-	uabin.TypeBoolean: 1, uabin.TypeSByte: 1, uabin.TypeByte: 1, uabin.TypeInt16: 2, uabin.TypeUInt16: 2, uabin.TypeInt32: 4, uabin.TypeUInt32: 4,
-	uabin.TypeFloat: 4, uabin.TypeStatusCode: 4, uabin.TypeInt64: 8, uabin.TypeUInt64: 8, uabin.TypeDouble: 8, uabin.TypeDateTime: 8, uabin.TypeGUID: 16,
 }
 
 // All iterates over the elements of an array.
@@ -194,8 +175,8 @@ func (v Value) with(e uabin.Variant, i int) Value {
 	case uabin.TypeDataValue:
 		r := uabin.NewReader(e.Bytes)
 		d := r.DataValue()
-		at := instantsOf(d)
-		e, out.Status, out.SourceTime, out.ServerTime = d.Value, StatusCode(d.Status), at[0], at[1]
+		at := stampsOf(&d)
+		e, out.Status, out.SourceTime, out.ServerTime = d.Value, StatusCode(d.Status), at.source, at.server
 	}
 	out.variant = e
 	return out
