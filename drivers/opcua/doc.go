@@ -19,7 +19,8 @@
 // meanwhile. Values that did not change are read once, since the host was told that they
 // are bad. If the server has lost the subscription, it is made anew; then, and where a
 // message or a part of a queue is gone, the next sample of each point concerned has
-// acquire.Overflow. A value that comes after the loss was said has
+// acquire.Overflow, and with Config.Backfill what is missing is read from the server's
+// history, between the last value that came and the first that came again. A value that comes after the loss was said has
 // acquire.TimeBackwards, from acquire.Reconnect.
 //
 // Config.Outage says how long the server is to keep what changes. Servers revise that:

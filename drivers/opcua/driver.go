@@ -32,8 +32,8 @@ import (
 //
 // as the fields of Point; name may be given several times. No spaces surround the
 // commas, and none may be in a name or node id. Further parameters are name, interval,
-// keep_alive, sampling, outage, poll_interval, lateness, buffer and max_per_call, as the
-// fields of Config, and timeout, connect_timeout, session_timeout, policy and mode, as
+// keep_alive, sampling, outage, poll_interval, lateness, buffer, max_per_call and backfill
+// (without a value), as the fields of Config, and timeout, connect_timeout, session_timeout, policy and mode, as
 // those of ClientConfig; policy may be given several times.
 //
 // The zero value knows no certificates, and so reaches servers with policy=None only. A
@@ -118,15 +118,21 @@ func (c *Config) fields() map[string]func(string) error {
 		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
 	}
 	return map[string]func(string) error{
-		"name":            func(text string) error { c.Name = text; return nil },
-		"interval":        duration(&c.Interval),
-		"keep_alive":      duration(&c.KeepAlive),
-		"sampling":        duration(&c.Sampling),
-		"outage":          duration(&c.Outage),
-		"poll_interval":   duration(&c.PollInterval),
-		"lateness":        duration(&c.Lateness),
-		"buffer":          number(&c.Buffer),
-		"max_per_call":    number(&c.MaxPerCall),
+		"name":          func(text string) error { c.Name = text; return nil },
+		"interval":      duration(&c.Interval),
+		"keep_alive":    duration(&c.KeepAlive),
+		"sampling":      duration(&c.Sampling),
+		"outage":        duration(&c.Outage),
+		"poll_interval": duration(&c.PollInterval),
+		"lateness":      duration(&c.Lateness),
+		"buffer":        number(&c.Buffer),
+		"max_per_call":  number(&c.MaxPerCall),
+		"backfill": func(text string) error {
+			if c.Backfill = true; text != "" {
+				return errors.New("takes no value")
+			}
+			return nil
+		},
 		"timeout":         duration(&c.Client.Timeout),
 		"connect_timeout": duration(&c.Client.ConnectTimeout),
 		"session_timeout": duration(&c.Client.SessionTimeout),

@@ -19,25 +19,26 @@ import (
 // messages as the standard has it, and misbehaves when told to. It works over any
 // connection, and on virtual time.
 type fakeServer struct {
-	mu       sync.Mutex
-	nodes    map[string]func(now time.Time) *ua.DataValue
-	limits   int // nodes or items per call; 0: any
-	conns    map[*fakeConn]bool
-	sessions map[string]*fakeSession
-	subs     map[uint32]*fakeSub
-	ids      uint32
-	refusing bool
-	silent   bool
-	flood    bool
-	late     time.Duration
-	dropNext int           // messages that are sent nowhere
-	forget   bool          // messages are not kept for Republish
-	offset   time.Duration // of its clock
-	queue    int           // longest queue of an item; 0: as asked for
-	writes   uint64
-	services map[string]int
-	asked    []*ua.MonitoringParameters
-	stop     chan struct{}
+	mu        sync.Mutex
+	nodes     map[string]func(now time.Time) *ua.DataValue
+	limits    int // nodes or items per call; 0: any
+	conns     map[*fakeConn]bool
+	sessions  map[string]*fakeSession
+	subs      map[uint32]*fakeSub
+	ids       uint32
+	refusing  bool
+	silent    bool
+	flood     bool
+	late      time.Duration
+	dropNext  int           // messages that are sent nowhere
+	forget    bool          // messages are not kept for Republish
+	offset    time.Duration // of its clock
+	queue     int           // longest queue of an item; 0: as asked for
+	writes    uint64
+	services  map[string]int
+	historian bool // keeps a history
+	asked     []*ua.MonitoringParameters
+	stop      chan struct{}
 }
 
 type fakeSession struct{ waiting []fakeRequest }
@@ -352,6 +353,39 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 		response := &ua.ReadResponse{ResponseHeader: ok}
 		for _, n := range r.NodesToRead {
 			response.Results = append(response.Results, p.value(n.NodeID.String()))
+		}
+		answer(response)
+	case *ua.HistoryReadRequest:
+		count("HistoryRead")
+		details := r.HistoryReadDetails.Value.(*ua.ReadRawModifiedDetails)
+		response := &ua.HistoryReadResponse{ResponseHeader: ok}
+		for _, n := range r.NodesToRead {
+			f := p.nodes[n.NodeID.String()]
+			if !p.historian || f == nil {
+				response.Results = append(response.Results, &ua.HistoryReadResult{StatusCode: ua.StatusBadHistoryOperationUnsupported, HistoryData: ua.NewExtensionObject(nil)})
+				continue
+			}
+			data := &ua.HistoryData{}
+			result := &ua.HistoryReadResult{}
+			from := details.StartTime
+			if len(n.ContinuationPoint) == 8 {
+				from = time.Unix(0, int64(binary.LittleEndian.Uint64(n.ContinuationPoint)))
+			}
+			for at := from.Truncate(step); at.Before(details.EndTime) && at.Before(time.Now()); at = at.Add(step) {
+				if at.Before(details.StartTime) {
+					continue
+				}
+				if len(data.DataValues) == 100 {
+					result.ContinuationPoint = binary.LittleEndian.AppendUint64(nil, uint64(at.UnixNano()))
+					break
+				}
+				v := f(at)
+				v.EncodingMask |= ua.DataValueSourceTimestamp
+				v.SourceTimestamp = at
+				data.DataValues = append(data.DataValues, v)
+			}
+			result.HistoryData = ua.NewExtensionObject(data)
+			response.Results = append(response.Results, result)
 		}
 		answer(response)
 	case *ua.RegisterNodesRequest:

@@ -40,6 +40,7 @@ type pump struct {
 	channel *channel
 	stop    chan struct{} // closed by the stream
 	done    chan struct{}
+	fetched chan struct{} // closed when nothing asks for history any more
 
 	sink    chan *call
 	flights []flight
@@ -77,7 +78,7 @@ type settling struct {
 
 func newPump(st *standing, q *queue) *pump {
 	p := &pump{
-		standing: st, queue: q, channel: st.session.channel, stop: make(chan struct{}), done: make(chan struct{}),
+		standing: st, queue: q, channel: st.session.channel, stop: make(chan struct{}), done: make(chan struct{}), fetched: make(chan struct{}),
 		sink: make(chan *call, mostPublishes+mostReads+1), heard: time.Now(),
 	}
 	p.token, _ = st.session.token.Encode()
@@ -107,6 +108,12 @@ func (p *pump) arm() {
 // run works until the stream wants no more, or the link is lost.
 func (p *pump) run() {
 	defer close(p.done)
+	go func() {
+		defer close(p.fetched)
+		if p.src.cfg.Backfill {
+			p.fetch()
+		}
+	}()
 	if err := p.work(); err != nil {
 		p.queue.fail(err)
 		return

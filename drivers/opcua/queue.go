@@ -11,11 +11,12 @@ import (
 type entryKind uint8
 
 const (
-	timeEntry   entryKind = iota // nothing has changed
-	dataEntry                    // notifications
-	readEntry                    // values that were read
-	statusEntry                  // qualities of items without a value
-	gapEntry                     // values of all monitored items may be lost before what follows
+	timeEntry    entryKind = iota // nothing has changed
+	dataEntry                     // notifications
+	readEntry                     // values that were read
+	statusEntry                   // qualities of items without a value
+	gapEntry                      // values of all monitored items may be lost before what follows
+	historyEntry                  // values of an item that were missing
 )
 
 // entry is one message, or something to be said, on its way from the pump to the stream.
@@ -27,6 +28,8 @@ type entry struct {
 	more     []uabin.List    // where one message has several
 	items    []int           // that a readEntry is of
 	statuses []itemStatus    // of a statusEntry
+	history  *acquire.Batch  // of a historyEntry
+	item     int             // that it is of
 	received acquire.Instant // when it came
 	midpoint acquire.Instant // of the request that read it
 	promise  acquire.Instant // watermark after it; unknown: as before
@@ -52,12 +55,18 @@ func (e *entry) values() int {
 	for _, l := range e.more {
 		n += l.Len
 	}
+	if e.history != nil {
+		n += len(e.history.Samples)
+	}
 	return n
 }
 
 // size is about how many bytes of memory an entry holds.
 func (e *entry) size() int {
 	n := 16 * len(e.statuses)
+	if e.history != nil {
+		n += 32 * cap(e.history.Samples)
+	}
 	if e.message != nil {
 		n += cap(e.message.body)
 	}
@@ -157,6 +166,9 @@ func (q *queue) drop(e *entry) {
 		for _, l := range e.more {
 			each(l)
 		}
+	case historyEntry:
+		q.lost += uint64(len(e.history.Samples))
+		q.marks[e.item], q.marked = true, true
 	case readEntry:
 		for _, i := range e.items {
 			mark(i)

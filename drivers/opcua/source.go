@@ -52,6 +52,10 @@ type Config struct {
 	// Buffer is how many values wait for a slow consumer before the oldest are dropped.
 	// Default: 65,536, at least 16 for each point.
 	Buffer int
+	// Backfill has what is lost with a subscription, or from a full queue of the server, read
+	// from the server's history. Such samples have acquire.Backfilled and, coming after
+	// newer ones, acquire.TimeBackwards.
+	Backfill bool
 	// MaxPerCall is the most items or nodes in one request, below what the server says
 	// its limits are. Default: 1000, and 500 where the server does not say.
 	MaxPerCall int

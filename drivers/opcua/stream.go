@@ -86,6 +86,19 @@ func (s *stream) fill(b *acquire.Batch, e *entry) {
 			at, flags := s.st.tracks[i].stamp(stampsOf(&v), e.midpoint, s.st.promised, true)
 			s.src.items[i].deliver(b, &v, at, flags)
 		}
+	case historyEntry:
+		t := &s.st.tracks[e.item]
+		for _, x := range e.history.Samples {
+			if text, ok := e.history.Text(x.Value); ok {
+				if x.Value, ok = b.PutText(text); !ok {
+					x.Value, x.Quality = acquire.Value{}, badRange.With(x.Quality.Flags())
+				}
+			}
+			if x.Time < t.latest || x.Time < s.st.promised {
+				x.Quality = x.Quality.With(acquire.TimeBackwards)
+			}
+			b.Append(x)
+		}
 	case statusEntry:
 		for _, x := range e.statuses {
 			at, flags := s.st.tracks[x.item].stamp(stamps{}, e.received, s.st.promised, false)
@@ -108,7 +121,11 @@ func (s *stream) notify(b *acquire.Batch, l uabin.List, received acquire.Instant
 			continue
 		}
 		t := &tracks[i]
-		at, flags := t.stamp(stampsOf(&n.Value), received, s.st.promised, t.fresh)
+		times := stampsOf(&n.Value)
+		if s.src.cfg.Backfill && (t.fresh || n.Value.Status.Overflow()) && t.sourced != 0 && times.source > t.sourced {
+			s.st.missed.add(span{int(i), t.sourced, times.source}, s.src.monitored)
+		}
+		at, flags := t.stamp(times, received, s.st.promised, t.fresh)
 		items[i].deliver(b, &n.Value, at, flags)
 	}
 }
@@ -174,6 +191,7 @@ func (s *stream) Close() error {
 		<-s.pump.done
 	}
 	channel.close()
+	<-s.pump.fetched
 	if s.lost {
 		s.st.lost = time.Now()
 		s.src.keep(s.st)

@@ -31,6 +31,7 @@ type standing struct {
 	// Watermarks: of what was published, of what was polled, and given out.
 	published, polled, promised acquire.Instant
 
+	missed  *backfill
 	resumed bool       // the subscription went on: what did not change is not told
 	gap     bool       // values may be lost for good
 	backlog []*message // what was published while we were away
@@ -75,7 +76,7 @@ func (s *Source) stand(ctx context.Context, old *standing) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &standing{src: s, states: make([]itemState, s.monitored), tracks: make([]track, len(s.items))}
+	st := &standing{src: s, states: make([]itemState, s.monitored), tracks: make([]track, len(s.items)), missed: newBackfill()}
 	if old != nil {
 		*st = *old
 		st.states, st.backlog, st.notes = slices.Clone(old.states), nil, nil

@@ -324,8 +324,9 @@ func stampsOf(v *uabin.DataValue) (s stamps) {
 // track is what is remembered of an item from sample to sample.
 type track struct {
 	latest   acquire.Instant
-	fresh    bool // its next value is the first of a new monitored item: it may be an old one
-	overflow bool // values of it were lost since the last sample
+	sourced  acquire.Instant // latest time by the source
+	fresh    bool            // its next value is the first of a new monitored item: it may be an old one
+	overflow bool            // values of it were lost since the last sample
 }
 
 // stamp chooses the time of a sample and flags it: the source's, else the server's,
@@ -336,6 +337,7 @@ func (t *track) stamp(s stamps, ours, promised acquire.Instant, confirms bool) (
 	switch {
 	case s.source != 0 && (!confirms || s.source > t.latest && s.source >= promised || s.server < s.source || s.server < floor):
 		at, flags = s.source, acquire.SourceTime
+		t.sourced = max(t.sourced, at)
 	case s.server != 0:
 		at, flags = s.server, acquire.SourceTime
 	default:
