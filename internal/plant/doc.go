@@ -2,8 +2,8 @@
 //
 // Every power is a constant plus a few sinusoids, so its integral is a formula too: a test can compare what a driver read
 // and what a meter computed with what really happened, to the last watt-hour. Everything is a pure function of time, given as
-// Unix nanoseconds in an int64. There is no clock, no goroutine and no protocol here; modbusplant and
-// snmpplant put the plant on the wire.
+// Unix nanoseconds in an int64. There is no clock, no goroutine and no protocol here; modbusplant,
+// snmpplant and opcuaplant put the plant on the wire.
 //
 // The plant has three meters on one three-phase bus:
 //
@@ -17,6 +17,9 @@
 //
 // A server room beside it, on a feeder of its own, has a UPS and behind it a PDU with 24 metered outlets, some 6 kW in all. For the
 // last 10 s of every minute its mains are away; the first 40 s of the next minute charge the battery again.
+//
+// Two machines speak OPC UA: a press line, which works for 45 s of every minute and takes 18 kW then, 3 kW else; and a chiller, which
+// cools for 20 s of every 30 and takes 9.8 kW then, 0.8 kW else.
 //
 // # Guarantees
 //

@@ -40,6 +40,12 @@ func (p *Plant) PDU() *PDU { return p.pdu }
 // UPS returns the uninterruptible power supply of the server room.
 func (p *Plant) UPS() *UPS { return p.ups }
 
+// Press returns the press line.
+func (p *Plant) Press() *Press { return &Press{p.epoch} }
+
+// Chiller returns the chiller.
+func (p *Plant) Chiller() *Chiller { return &Chiller{p.epoch} }
+
 // Epoch returns the time at which the registers stood at their initial readings, in Unix nanoseconds.
 func (p *Plant) Epoch() int64 { return p.epoch }
 
