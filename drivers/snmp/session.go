@@ -82,7 +82,7 @@ type session struct {
 	start   int           // received and not consumed: buf[start:end]
 	end     int           //
 	asked   asked         // steps of the request under way
-	slowest time.Duration // answer of late, 0 if there was none
+	slowest time.Duration // answer of late, from the try that it answers; 0 if there was none
 	failed  error         // why the session is of no more use
 
 	counts Counters // since they were last collected
@@ -99,6 +99,7 @@ type try struct {
 	id     int32
 	number int       // how many there were before
 	sent   time.Time // by the clock for stamps
+	left   time.Time // the same by the clock that waits go by
 	engine *engine   // of version 3, nil: asked for its id
 }
 
@@ -215,8 +216,7 @@ func (s *session) roundTrip(ctx context.Context, p *snmpwire.PDU) (response, err
 // ask sends a request until it is answered, or there is no more time.
 func (s *session) ask(ctx context.Context, p *snmpwire.PDU) (response, error) {
 	s.watch(ctx)
-	start := time.Now()
-	deadline := start.Add(s.cfg.timeout)
+	deadline := time.Now().Add(s.cfg.timeout)
 	var trouble error
 	s.tried, s.asked = 0, asked{}
 	wait, left := s.patience(), s.cfg.attempts()
@@ -232,8 +232,8 @@ func (s *session) ask(ctx context.Context, p *snmpwire.PDU) (response, error) {
 		answer, err := s.receive(ctx, soft, &trouble)
 		switch {
 		case err == nil:
-			if s.tried == 1 {
-				s.slowest = max(time.Since(start), s.slowest-s.slowest/16)
+			if t := s.tryOf(answer.PDU.RequestID); t != nil { // which may be an early one of several
+				s.slowest = max(time.Since(t.left), s.slowest-s.slowest/8)
 			}
 			return answer, nil
 		case err == errLarge:
@@ -293,7 +293,7 @@ func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Ti
 	if err := s.arm(ctx, read, write); err != nil {
 		return err
 	}
-	t.sent = s.cfg.now()
+	t.sent, t.left = s.cfg.now(), time.Now()
 	s.tried++
 	s.counts.Requests++
 	if s.tried > 1+s.asked.steps {

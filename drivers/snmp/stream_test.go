@@ -450,3 +450,31 @@ func TestSecurityIsNotTriedAgainAndAgain(t *testing.T) {
 		assert.LessOrEqual(r, agent.Stats().WrongDigests, uint64(4), "it would look like guessing")
 	})
 }
+
+// TestSlowAgentIsAskedOnce has an agent answer long after the first wait: the first
+// request is repeated, and none that follows.
+func TestSlowAgentIsAskedOnce(t *testing.T) {
+	const scalar = private + ".1.0"
+	cfg := snmp.Config{
+		Points: []snmp.Point{{Name: "x", OID: scalar, Type: snmp.Int32}}, Timeout: 2 * time.Second, Interval: 10 * time.Second,
+	}
+	inBubble(t, snmptest.Objects{scalar: snmptest.Integer(1)}, cfg, func(r *rig) {
+		r.agent.SetLatency(time.Second)
+		r.poll()
+		first := r.source.Stats().Requests
+		assert.Greater(r, first, uint64(1))
+		for n := range uint64(20) {
+			assert.Equal(r, []string{"x = 1, good"}, r.poll())
+			assert.Equal(r, first+n+1, r.source.Stats().Requests)
+		}
+
+		r.agent.SetLatency(0) // fast again, and soon a lost request is repeated as before
+		for range 20 {
+			r.poll()
+		}
+		r.agent.SetFault(snmptest.Once(snmptest.Silent()))
+		before := r.source.Stats().Requests
+		assert.Equal(r, []string{"x = 1, good"}, r.poll())
+		assert.Equal(r, before+2, r.source.Stats().Requests)
+	})
+}
