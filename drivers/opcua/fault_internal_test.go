@@ -149,12 +149,14 @@ func TestFaults(t *testing.T) {
 			p.server.set(func() { p.server.silent = false })
 		}},
 		{name: "silence of 90 s with short queues", noted: true, lost: 95 * time.Second, fault: func(p *counters) {
-			p.server.set(func() { p.server.silent, p.server.queue = true, 20 })
-			for _, s := range p.server.subs {
-				for _, i := range s.items {
-					i.most = 20
+			p.server.set(func() {
+				p.server.silent = true
+				for _, s := range p.server.subs {
+					for _, i := range s.items {
+						i.most = 20
+					}
 				}
-			}
+			})
 			p.read(90 * time.Second)
 			p.server.set(func() { p.server.silent = false })
 		}},
@@ -176,7 +178,7 @@ func TestFaults(t *testing.T) {
 		{name: "session closed", noted: true, fault: func(p *counters) {
 			p.server.set(func() { clear(p.server.sessions) })
 		}},
-		{name: "subscription dropped in silence", noted: true, lost: 6 * time.Second, fault: func(p *counters) {
+		{name: "subscription dropped in silence", lost: 6 * time.Second, fault: func(p *counters) {
 			p.server.set(func() { clear(p.server.subs) })
 		}},
 		{name: "subscription dropped", lost: 2 * time.Second, fault: func(p *counters) {

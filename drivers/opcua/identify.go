@@ -97,7 +97,7 @@ type Plan struct {
 
 // PlannedItem is one monitored item.
 type PlannedItem struct {
-	Node     NodeID
+	Node     NodeID            // the variable
 	Points   []acquire.PointID // that come of it
 	Status   StatusCode        // of its creation; bad: there is none, and it is tried again
 	Sampling time.Duration     // as the server revised it

@@ -33,7 +33,6 @@ type fakeServer struct {
 	dropNext  int           // messages that are sent nowhere
 	forget    bool          // messages are not kept for Republish
 	offset    time.Duration // of its clock
-	queue     int           // longest queue of an item; 0: as asked for
 	writes    uint64
 	services  map[string]int
 	historian bool // keeps a history
@@ -434,9 +433,6 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 			p.ids++
 			result.MonitoredItemID = p.ids
 			most := int(i.RequestedParameters.QueueSize)
-			if p.queue > 0 {
-				most = min(most, p.queue)
-			}
 			s.items = append(s.items, &fakeItem{handle: i.RequestedParameters.ClientHandle, node: node, most: most})
 		}
 		answer(response)

@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -95,4 +96,53 @@ func BenchmarkNotificationGopcua(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/notifications, "ns/notification")
+}
+
+// FuzzNotification puts any notification of a server through pump, queue and stream:
+// every sample is of a point of the source, and bad if it has no value.
+func FuzzNotification(f *testing.F) {
+	body := publishResponse(f)
+	r := uabin.NewReader(body)
+	r.Header()
+	r.Uint32()
+	r.Uint32()
+	r.Uint32() // one number that is available
+	r.Bool()
+	f.Add(r.Rest()[:400])
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0x34, 3, 1, 8, 0, 0, 0, 0, 0, 0x0A, 0x80, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg := Config{
+			Client:  ClientConfig{Endpoint: "opc.tcp://192.0.2.1", Policies: []Policy{PolicyNone}},
+			Catalog: acquire.NewCatalog(), Buffer: 5, Backfill: true,
+		}
+		for i, kind := range []acquire.Kind{acquire.KindFloat64, acquire.KindText, acquire.KindInt64} {
+			cfg.Points = append(cfg.Points, Point{Name: strconv.Itoa(i), Node: NodeID("i=" + strconv.Itoa(i)), Kind: kind})
+		}
+		src, err := NewSource(cfg)
+		require.NoError(t, err)
+		q := newQueue(src.items, cfg.Buffer)
+		st := &standing{src: src, tracks: make([]track, 3), states: make([]itemState, 3), missed: newBackfill()}
+		p := &pump{standing: st, queue: q, settling: &settling{heard: make([]bool, 3), left: 3}}
+		s := &stream{src: src, st: st, queue: q}
+		for range 2 {
+			r := uabin.NewReader(data)
+			n := r.Notification()
+			if r.Err() != nil {
+				return
+			}
+			p.take(&message{body: data}, n, false)
+		}
+		var latest [3]acquire.Instant
+		var b acquire.Batch
+		for q.head < len(q.entries) {
+			require.NoError(t, s.Next(t.Context(), &b))
+			for _, x := range b.Samples {
+				i := slices.Index(src.points, x.Point)
+				require.GreaterOrEqual(t, i, 0)
+				require.Equal(t, x.Quality.IsBad(), x.Value.IsNone())
+				require.Equal(t, x.Time < latest[i], x.Time < latest[i] && x.Quality.Has(acquire.TimeBackwards))
+				latest[i] = max(latest[i], x.Time)
+			}
+		}
+	})
 }
