@@ -10,6 +10,10 @@ import (
 // logs or encodes it writes "***", also inside a struct that is printed as a
 // whole. A conversion to string reveals it. The zero value is no secret; it
 // shows as nothing, so that a forgotten one can be told.
+//
+// One thing it cannot guard: package fmt prints what lies in an unexported field
+// without asking it. A struct that keeps a Secret, or a configuration with one, in an
+// unexported field should keep it behind a pointer, which fmt does not follow.
 type Secret string
 
 const hidden = "***"

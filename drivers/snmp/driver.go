@@ -57,11 +57,21 @@ import (
 //
 // The zero value knows no users by name. A Driver is immutable and safe for concurrent
 // use.
-type Driver struct{ users map[string]User }
+type Driver struct {
+	// user finds a user by the name in a URL; nil knows none. It is a function because
+	// package fmt prints whatever else lies in a field, keys included.
+	user func(name string) (User, bool)
+}
 
 // NewDriver returns a Driver that knows users by the names that URLs call them by, which
 // need not be those that they have with the agent.
-func NewDriver(users map[string]User) Driver { return Driver{maps.Clone(users)} }
+func NewDriver(users map[string]User) Driver {
+	known := maps.Clone(users)
+	return Driver{func(name string) (User, bool) {
+		u, ok := known[name]
+		return u, ok
+	}}
+}
 
 var _ acquire.Driver = Driver{}
 
@@ -140,7 +150,11 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 func (d Driver) login(cfg *Config, info *url.Userinfo, query url.Values) error {
 	name := info.Username()
 	password, given := info.Password()
-	known, ok := d.users[name]
+	var known User
+	ok := false
+	if d.user != nil {
+		known, ok = d.user(name)
+	}
 	switch {
 	case info == nil:
 		return errors.New("neither community nor user: want snmp://:COMMUNITY@HOST or snmp://USER:PASSWORD@HOST")

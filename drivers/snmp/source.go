@@ -92,6 +92,7 @@ type Source struct {
 	tally   acquire.Tally
 
 	upTime, upTimeColumn []byte // encoded
+	communityBytes       int    // of each message of versions 1 and 2c
 
 	mu      sync.Mutex
 	points  []acquire.PointID
@@ -131,8 +132,11 @@ func NewSource(cfg Config) (*Source, error) {
 	}
 	s := &Source{
 		cfg: cfg, agent: agent, upTime: upTime.encode(), upTimeColumn: upTimeColumn.encode(),
-		owners: make(map[acquire.PointID]int),
+		owners: make(map[acquire.PointID]int), communityBytes: len(cfg.Community),
 	}
+	// Package fmt prints unexported fields without asking them: what is secret stays
+	// behind the pointer to what the sessions need.
+	s.cfg.Community, s.cfg.User.AuthKey, s.cfg.User.PrivKey = "", "", ""
 	var faults []error
 	for i, p := range cfg.Points {
 		id, err := s.define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role}, -1)
@@ -153,11 +157,9 @@ func NewSource(cfg Config) (*Source, error) {
 		s.tables = append(s.tables, planned)
 	}
 	slices.SortStableFunc(s.tables, func(a, b *table) int { return cmp.Compare(a.every, b.every) })
-	for _, t := range s.tables {
-		for _, c := range t.columns {
-			c.number = len(s.columns)
-			s.columns = append(s.columns, walked{column: c, rows: expectedRows, size: c.first})
-		}
+	for i, c := range share(s.tables) {
+		c.number = i
+		s.columns = append(s.columns, walked{column: c, rows: expectedRows, size: c.first})
 	}
 	s.current.terms = s.configured()
 	s.plan()
@@ -246,7 +248,7 @@ func (c *Config) every(d time.Duration) int {
 // configured returns the terms before anything is learnt.
 func (s *Source) configured() terms {
 	t := terms{Limits: s.cfg.Limits, single: s.agent.version == snmpwire.V1}
-	t.overhead = 40 + len(s.cfg.Community)
+	t.overhead = 40 + s.communityBytes
 	if s.agent.version == snmpwire.V3 { // RFC 3412, section 6, with the largest digest and ids
 		t.overhead = 220 + len(s.cfg.User.Name) + len(s.cfg.User.Context)
 	}

@@ -267,6 +267,9 @@ func (l *TrapListener) configure(c TrapConfig) error {
 	l.users.budget = budget{rate: newEngineRate, most: newEngineRate}
 	l.replies = budget{rate: float64(max(c.MaxReplies, 0)), most: float64(max(c.MaxReplies, 0))}
 	l.recent = recent{at: make(map[uint64]time.Time), seed: maphash.MakeSeed()}
+	// What is secret is in communities, as hashes, and behind pointers in users:
+	// package fmt prints unexported fields without asking them.
+	c.Communities, c.Users = nil, nil
 	l.cfg = c
 	return nil
 }
