@@ -148,7 +148,7 @@ func TestFaults(t *testing.T) {
 			p.read(90 * time.Second)
 			p.server.set(func() { p.server.silent = false })
 		}},
-		{name: "silence of 90 s with short queues", noted: true, lost: 95 * time.Second, fault: func(p *counters) {
+		{name: "silence of 90 s with short queues", noted: true, lost: 110 * time.Second, fault: func(p *counters) {
 			p.server.set(func() {
 				p.server.silent = true
 				for _, s := range p.server.subs {
@@ -165,7 +165,7 @@ func TestFaults(t *testing.T) {
 			p.read(6 * time.Second)
 			p.server.set(func() { p.server.silent = false })
 		}},
-		{name: "restart after 13 s", noted: true, lost: 17 * time.Second, fault: func(p *counters) {
+		{name: "restart after 13 s", noted: true, lost: 18 * time.Second, fault: func(p *counters) {
 			p.server.set(func() { p.server.refusing = true })
 			p.server.reset(true)
 			p.read(13 * time.Second)
