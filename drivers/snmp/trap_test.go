@@ -427,3 +427,34 @@ func (p *packetPipe) LocalAddr() net.Addr              { return &net.UDPAddr{} }
 func (p *packetPipe) SetDeadline(time.Time) error      { return nil }
 func (p *packetPipe) SetReadDeadline(time.Time) error  { return nil }
 func (p *packetPipe) SetWriteDeadline(time.Time) error { return nil }
+
+// TestTrapInformReplay says that an authentic inform counts once, also where somebody
+// sends it again from another address.
+func TestTrapInformReplay(t *testing.T) {
+	cfg := public
+	cfg.Users = []snmp.TrapUser{trapper}
+	r := newReceiver(t, cfg)
+	var sent []byte
+	s := r.sender(snmptest.SenderConfig{
+		Version: snmptest.V3, User: sending, Level: snmptest.AuthPriv,
+		Edit: func(m []byte) []byte { sent = slices.Clone(m); return m },
+	})
+	informed := make(chan error, 1)
+	go func() { informed <- s.Inform(t.Context(), snmptest.Notification{Trap: linkDown}) }()
+	for r.listener.Counters().Informs == 0 {
+		r.next()
+	}
+	require.NoError(t, <-informed)
+	require.Len(t, r.lines, 1)
+	r.lines = nil
+	before := r.listener.Counters()
+	conn, err := net.Dial("udp", r.address)
+	require.NoError(t, err)
+	defer conn.Close()
+	for range 3 {
+		conn.Write(sent)
+	}
+	require.Empty(t, r.until(before.Received+3))
+	c := r.listener.Counters()
+	require.Equal(t, []uint64{1, 3}, []uint64{c.Matched + c.Unmatched, c.Repeated})
+}

@@ -294,13 +294,19 @@ func (s *trapStream) judgeV3(datagram []byte, from netip.AddrPort, now time.Time
 		return unsupported
 	case s.trap.read(p, from.Addr()) != nil:
 		return malformed
-	case inform:
-		s.acknowledge(m, &j, from, now)
-		return s.informed(from, p, now)
-	case len(m.AuthParams) > 0 && l.recent.repeats(digestSum(l.recent.seed, m), now):
-		return repeated
 	}
-	return accepted
+	// What is authentic was sent once, whatever address it comes from. An inform may be
+	// sent again under another digest.
+	doubled := len(m.AuthParams) > 0 && l.recent.repeats(digestSum(l.recent.seed, m), now)
+	v := accepted
+	if inform {
+		s.acknowledge(m, &j, from, now)
+		v = s.informed(from, p, now)
+	}
+	if doubled {
+		v = repeated
+	}
+	return v
 }
 
 // digestSum returns a sum over what makes an authentic message unique.
