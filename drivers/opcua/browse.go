@@ -68,26 +68,29 @@ const (
 )
 
 // Range is a span of values (OPC 10000-8, section 5.6.2).
-type Range struct{ Low, High float64 }
+type Range struct {
+	Low  float64 // inclusive
+	High float64 // inclusive
+}
 
 // Node is a node that Browse found, described as far as the server does. The fields from
 // Description on are those of variables; they stay zero where the server does not say.
 type Node struct {
-	ID             NodeID // with the URI of its namespace
-	Path           string // browse names from the root of the Browse, as a pattern writes them
-	BrowseName     string
-	Namespace      string // URI of the namespace of BrowseName
-	DisplayName    string
-	Class          NodeClass
-	TypeDefinition NodeID // of objects and variables
+	ID             NodeID    // with the URI of its namespace
+	Path           string    // browse names from the root of the Browse, as a pattern writes them
+	BrowseName     string    // without its namespace
+	Namespace      string    // URI of the namespace of BrowseName
+	DisplayName    string    // in the language of the server
+	Class          NodeClass // what it is
+	TypeDefinition NodeID    // of objects and variables
 
 	Description string
-	DataType    NodeID
-	BuiltIn     Type  // how values of DataType are sent; TypeNull if that is not known
-	Rank        int   // -1 scalar, 1 and more: dimensions; 0, -2, -3: see ValueRank in OPC 10000-3, section 5.6.2
-	Dimensions  []int // lengths, 0 where they vary
-	Access      AccessLevel
-	Historizing bool
+	DataType    NodeID      // of the value
+	BuiltIn     Type        // how values of DataType are sent; TypeNull if that is not known
+	Rank        int         // -1 scalar, 1 and more: dimensions; 0, -2, -3: see ValueRank in OPC 10000-3, section 5.6.2
+	Dimensions  []int       // lengths, 0 where they vary
+	Access      AccessLevel // of our user, or of anybody if the server does not tell them apart
+	Historizing bool        // the server keeps history
 	// Unit is what EngineeringUnits say; its Verdict is not Understood if there are none
 	// or if they are not known.
 	Unit units.Stated
@@ -478,7 +481,7 @@ func (l *link) browsePart(ctx context.Context, nodes []*ua.NodeID, which []int, 
 				return &ProtocolError{Reason: "Browse: a continuation point without references"}
 			}
 		}
-		if total += b.References.Len; total > 2*MaxNodes {
+		if total += b.References.Len; total > l.mostReferences {
 			return ErrTooManyNodes
 		}
 		each := b.References.Reader()

@@ -322,36 +322,56 @@ func TestBrowseStops(t *testing.T) {
 		require.ErrorAs(t, last, &wrong)
 	})
 	t.Run("too many nodes", func(t *testing.T) {
-		s := newSpace()
-		i := 0
+		p, err := parsePattern("**")
+		require.NoError(t, err)
+		w := newWalk("i=0", p)
+		list := make([]reference, 1000)
+		for i := 1; err == nil; i += len(list) {
+			require.LessOrEqual(t, i, MaxNodes)
+			for j := range list {
+				list[j] = reference{id: NodeID("i=" + itoa(i+j)), name: "n"}
+			}
+			err = w.expand(&link{}, w.queue[0], list)
+			w.queue = w.queue[:1]
+		}
+		require.ErrorIs(t, err, ErrTooManyNodes)
+		assert.Len(t, w.seen, MaxNodes)
+	})
+	t.Run("too many references", func(t *testing.T) {
+		s := plantSpace()
 		s.lie = func(request ua.Request, response ua.Response) ua.Response {
-			if browse, ok := response.(*ua.BrowseResponse); ok {
-				for _, r := range browse.Results {
-					r.StatusCode, r.References = 0, nil
-					for range min(400/len(browse.Results)+1, 100) {
-						i++
-						r.References = append(r.References, &ua.ReferenceDescription{
-							ReferenceTypeID: ua.NewNumericNodeID(0, 35), IsForward: true, NodeID: &ua.ExpandedNodeID{NodeID: ua.NewNumericNodeID(1, uint32(i))},
-							BrowseName: &ua.QualifiedName{Name: "n"}, DisplayName: ua.NewLocalizedText(""), NodeClass: ua.NodeClassObject, TypeDefinition: &ua.ExpandedNodeID{NodeID: ua.NewTwoByteNodeID(0)},
-						})
-					}
+			one := s.nodes["i=84"].references[0]
+			results := []*ua.BrowseResult{}
+			switch r := response.(type) {
+			case *ua.BrowseResponse:
+				results = r.Results
+			case *ua.BrowseNextResponse:
+				if request.(*ua.BrowseNextRequest).ReleaseContinuationPoints {
+					return response
+				}
+				results = r.Results
+			}
+			for _, r := range results {
+				r.StatusCode, r.ContinuationPoint = 0, []byte("more")
+				for len(r.References) < 700 {
+					r.References = append(r.References, one)
 				}
 			}
 			return response
 		}
 		c, _ := s.client(t)
-		seen := 0
+		l, _, err := c.reach(t.Context())
+		require.NoError(t, err)
+		l.mostReferences = 5000
 		var last error
 		for _, err := range c.Browse(t.Context(), ObjectsFolder, "**") {
-			seen++
 			last = err
 		}
-		require.ErrorIs(t, last, ErrTooManyNodes)
-		assert.LessOrEqual(t, seen, MaxNodes+1)
+		require.ErrorIs(t, last, ErrTooManyNodes, "the same ones without end")
 	})
 }
 
-// TestReadOnly asserts on what is sent: nothing but questions.
+// TestClientReadOnly asserts on what is sent: nothing but questions.
 func TestClientReadOnly(t *testing.T) {
 	s := plantSpace()
 	s.maxReferences = 3

@@ -180,6 +180,7 @@ type link struct {
 
 	read, browse, translate, at limit
 	continuations               int // of Browse at a time; 0: no limit is known
+	mostReferences              int // of the nodes of one request
 }
 
 // Nodes of the server's limits (OPC 10000-6, annex A.3).
@@ -200,7 +201,7 @@ const (
 
 // newLink learns namespaces and limits of a server.
 func newLink(ctx context.Context, s *session) (*link, error) {
-	l := &link{session: s}
+	l := &link{session: s, mostReferences: 2 * MaxNodes}
 	l.types = newTypes(l)
 	l.read.Store(5)
 	var asked []attribute

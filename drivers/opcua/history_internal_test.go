@@ -165,6 +165,7 @@ func TestHistoryComputed(t *testing.T) {
 	for _, err := range c.HistoryProcessed(t.Context(), "ns=2;s=P", Average, time.Nanosecond, second(1000), second(1100)) {
 		require.Error(t, err)
 	}
+	s.page = 200
 	var asked []acquire.Instant
 	for i := range int64(1203) {
 		asked = append(asked, second(5000-i))

@@ -36,8 +36,8 @@ const (
 
 // AttributeOf names one attribute of one node.
 type AttributeOf struct {
-	Node      NodeID
-	Attribute Attribute
+	Node      NodeID    // any
+	Attribute Attribute // of that node
 }
 
 // Read reads the values of variables. It returns a Value for each node, in their order,

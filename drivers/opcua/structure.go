@@ -17,9 +17,9 @@ import (
 // Structure is a structured value, taken apart as the server's definition of its type
 // says (OPC 10000-3, section 8.49).
 type Structure struct {
-	Type   NodeID // the data type; of one that is not known its encoding
-	Name   string // browse name of the data type
-	Fields []Field
+	Type   NodeID  // the data type; of one that is not known its encoding
+	Name   string  // browse name of the data type
+	Fields []Field // in the order of the definition
 	// Err tells why Fields are not known, and is nil if they are: the server defines the
 	// type not at all or in a way that is not understood, or the value is not as its
 	// definition says. Then there are no Fields: none is guessed.
@@ -29,8 +29,8 @@ type Structure struct {
 // Field is a field of a Structure. An optional field that was not sent is not among the
 // Fields, and of a union there is the one that was sent, or none.
 type Field struct {
-	Name  string
-	Value Value
+	Name  string // as it is defined
+	Value Value  // none if a variant field was sent empty
 	// Symbol is what the number of an enumeration stands for; "" if it has no name or
 	// the field is no enumeration.
 	Symbol string
