@@ -2,6 +2,9 @@ package opcuatest_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -79,4 +82,27 @@ func TestNoSessionWithoutItsEndpoint(t *testing.T) {
 	require.NoError(t, err)
 	assert.Error(t, c.Connect(t.Context()))
 	assert.Zero(t, s.Stats().SessionsCreated)
+}
+
+// Keys of more than 2048 bits have padding with a length of two bytes, each way by the receiver's key.
+func TestLongKeys(t *testing.T) {
+	long := func(uri string) opcuatest.Identity {
+		short := identity(t, uri)
+		template, err := x509.ParseCertificate(short.Certificate)
+		require.NoError(t, err)
+		template.PublicKey = nil // or it would have to be the new key
+		key, err := rsa.GenerateKey(rand.Reader, 3072)
+		require.NoError(t, err)
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		require.NoError(t, err)
+		return opcuatest.Identity{Certificate: der, Key: key}
+	}
+	own, theirs := identity(t, "urn:client"), long("urn:fieldtap:opcuatest")
+	for range 2 {
+		s := start(t, opcuatest.Config{Identity: theirs, Users: map[string]string{"ada": "s3cret"}})
+		for _, p := range []opcuatest.Policy{opcuatest.Basic256Sha256, opcuatest.Aes256Sha256RsaPss} {
+			assert.NoError(t, login(t, s, opcuatest.Security{Policy: p, Mode: opcuatest.SignAndEncrypt}, own, opcua.AuthUsername("ada", "s3cret")))
+		}
+		own, theirs = theirs, own // the other way round; nobody looks at URIs here
+	}
 }

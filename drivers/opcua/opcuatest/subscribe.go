@@ -20,7 +20,8 @@ type subscription struct {
 	enabled   bool
 	items     map[uint32]*item
 	order     []*item
-	turn      int // of order, where the next message begins
+	turn      int    // of order, where the next message begins
+	data      []byte // for compose
 
 	sequence uint32 // of the last message
 	retained []retained
@@ -163,35 +164,34 @@ func (b *subscription) compose() []byte {
 		room = 1 << 30
 	}
 	values, events := 0, 0
-	var data, happened []byte
+	data, happened := b.data[:0], []byte(nil)
 	for n := range len(b.order) {
 		at := (b.turn + n) % len(b.order)
 		i := b.order[at]
 		if i.mode != ua.MonitoringModeReporting {
 			continue
 		}
-		for len(i.queue) > 0 && values+events < room {
-			data = appendBare(data, i.handle)
-			data = appendDataValue(data, i.queue[0].reading, i.queue[0].at, i.stamps)
-			i.queue = i.queue[1:]
-			values++
+		gone := min(len(i.queue), room-values-events)
+		for _, q := range i.queue[:gone] {
+			data = binary.LittleEndian.AppendUint32(data, i.handle)
+			data = appendDataValue(data, q.reading, q.at, i.stamps)
 		}
+		i.queue = append(i.queue[:0], i.queue[gone:]...)
+		values += gone
 		for len(i.events) > 0 && values+events < room {
 			happened = append(appendBare(happened, i.handle), i.events[0]...)
 			i.events = i.events[1:]
 			events++
-		}
-		if len(i.queue) == 0 {
-			i.queue = i.queue[:0:cap(i.queue)]
 		}
 		if values+events == room {
 			b.turn = at
 			break
 		}
 	}
+	b.data = data
 	s.stats.Notifications += uint64(values + events)
 	parts := 0
-	var out []byte
+	out := make([]byte, 0, len(data)+len(happened)+64)
 	wrap := func(encoding uint32, count int, list []byte, diagnostics bool) {
 		if count == 0 {
 			return

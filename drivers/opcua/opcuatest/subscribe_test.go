@@ -3,6 +3,7 @@ package opcuatest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -230,5 +231,49 @@ func TestSourceMissesNothing(t *testing.T) {
 		assert.Greater(t, good, 5000)
 		assert.Zero(t, s.Stats().Overflows)
 		assert.Zero(t, s.Stats().Writes)
+	})
+}
+
+// A server that takes a hundred operations at a time serves two thousand items, and nothing fails on the way.
+func TestSourceWithinLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := opcuatest.Config{Limits: opcuatest.Limits{Read: 100, Browse: 100, Translate: 100, Register: 100, History: 100, Items: 100}}
+		const n = 2000
+		points := make([]driver.Point, n)
+		for i := range points {
+			id := fmt.Sprintf("ns=2;s=Meter.%d", i)
+			cfg.Variables = append(cfg.Variables, opcuatest.Variable{ID: opcuatest.NodeID(id), Name: id, Step: time.Second, Value: steps(time.Second)})
+			points[i] = driver.Point{Name: id, Node: driver.NodeID(id), Kind: acquire.KindInt64}
+		}
+		s, err := opcuatest.New(cfg)
+		require.NoError(t, err)
+		defer s.Close()
+		source, err := driver.NewSource(driver.Config{
+			Client: driver.ClientConfig{Endpoint: "opc.tcp://192.0.2.1", Policies: []driver.Policy{driver.PolicyNone}, Dial: func(context.Context) (net.Conn, error) {
+				here, there := net.Pipe()
+				go s.ServeConn(there)
+				return here, nil
+			}},
+			Name: "plant", Catalog: acquire.NewCatalog(), Points: points,
+		})
+		require.NoError(t, err)
+		stream, err := source.Open(t.Context())
+		require.NoError(t, err)
+		defer stream.Close()
+		var b acquire.Batch
+		good := 0
+		for begin := time.Now(); time.Since(begin) < 10*time.Second; {
+			require.NoError(t, stream.Next(t.Context(), &b))
+			for _, v := range b.Samples {
+				if v.Quality.IsGood() {
+					good++
+				}
+			}
+		}
+		assert.InDelta(t, 10*n, good, 2*n)
+		st := s.Stats()
+		assert.Equal(t, n, st.Items)
+		assert.Zero(t, st.Faults)
+		assert.EqualValues(t, 1, st.SessionsCreated)
 	})
 }

@@ -295,11 +295,13 @@ const epochDelta = 116_444_736_000_000_000
 
 // appendTime appends a DateTime, which ends at the ends of its range.
 func appendTime(dst []byte, t time.Time) []byte {
-	ticks := t.Unix()*10_000_000 + int64(t.Nanosecond()/100) + epochDelta
+	const first, last = -11_644_473_600, 253_402_300_800 // 1601 and 10000, Unix seconds
+	seconds := t.Unix()
+	ticks := seconds*10_000_000 + int64(t.Nanosecond()/100) + epochDelta
 	switch {
-	case t.IsZero() || t.Year() < 1601:
+	case seconds < first: // the zero time as well
 		ticks = 0
-	case t.Year() > 9999:
+	case seconds >= last:
 		ticks = math.MaxInt64
 	}
 	return binary.LittleEndian.AppendUint64(dst, uint64(ticks))
