@@ -104,7 +104,8 @@ type Node struct {
 // Browse iterates over the nodes below root whose path of browse names a pattern matches,
 // breadth first, so that a node comes after those above it. Each node comes once, by the
 // first path found, whatever loops there are. References are hierarchical ones; what is
-// on another server is left out, and so are properties, which are in Node.
+// on another server, or has an id that no request can carry, is left out, and so are
+// properties, which are in Node.
 //
 // The segments of a pattern are divided by slashes, as in "Plant/*/Power". In a segment
 // an asterisk stands for any text and a question mark for one character; the segment **
@@ -156,7 +157,11 @@ const (
 	anyRune rune = -2
 )
 
-const maxSegments = 32
+// Bounds of patterns and of what they are compared with.
+const (
+	maxSegments = 32
+	maxLevels   = 200
+)
 
 func parsePattern(text string) (pattern, error) {
 	var p pattern
@@ -292,6 +297,7 @@ type place struct {
 	states uint64
 	found  bool // it is to be yielded
 	root   bool
+	depth  int
 }
 
 func newWalk(root NodeID, p pattern) *walk {
@@ -350,6 +356,9 @@ func (w *walk) expand(l *link, p place, list []reference) error {
 		if r.kind == hasProperty {
 			continue
 		}
+		if len(r.name) > maxIdentifier {
+			return &ProtocolError{Reason: fmt.Sprintf("Browse: browse name of %d bytes", len(r.name))}
+		}
 		before := w.seen[r.id]
 		states := w.pattern.next(p.states, r.name) &^ before
 		if states == 0 {
@@ -359,7 +368,10 @@ func (w *walk) expand(l *link, p place, list []reference) error {
 			return ErrTooManyNodes
 		}
 		w.seen[r.id] = before | states
-		below := place{states: states, found: w.pattern.matched(states)}
+		below := place{states: states, found: w.pattern.matched(states), depth: p.depth + 1}
+		if below.depth > maxLevels {
+			return &ProtocolError{Reason: fmt.Sprintf("Browse: nodes more than %d levels deep", maxLevels)}
+		}
 		if !below.found && !w.pattern.open(states) {
 			continue
 		}

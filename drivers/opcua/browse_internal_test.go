@@ -337,6 +337,20 @@ func TestBrowseStops(t *testing.T) {
 		require.ErrorIs(t, err, ErrTooManyNodes)
 		assert.Len(t, w.seen, MaxNodes)
 	})
+	t.Run("too deep", func(t *testing.T) {
+		p, err := parsePattern("**")
+		require.NoError(t, err)
+		w := newWalk("i=0", p)
+		for i := 1; err == nil; i++ {
+			require.LessOrEqual(t, i, maxLevels+1)
+			at := w.queue[0]
+			w.queue = w.queue[1:]
+			err = w.expand(&link{}, at, []reference{{id: NodeID("i=" + itoa(i)), name: "n"}})
+		}
+		var wrong *ProtocolError
+		require.ErrorAs(t, err, &wrong)
+		require.ErrorAs(t, newWalk("i=0", p).expand(&link{}, place{states: p.start()}, []reference{{id: "i=1", name: strings.Repeat("n", maxIdentifier+1)}}), &wrong)
+	})
 	t.Run("too many references", func(t *testing.T) {
 		s := plantSpace()
 		s.lie = func(request ua.Request, response ua.Response) ua.Response {

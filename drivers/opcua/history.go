@@ -3,7 +3,6 @@ package opcua
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -248,9 +247,6 @@ func pages(ctx context.Context, s *session, variable *ua.NodeID, details any) it
 		for empty := 0; ; {
 			m, values, next, err := page(ctx, s, request(false))
 			if err != nil {
-				if _, ok := errors.AsType[*ServiceError](err); ok {
-					point = nil // it is used up, or was never good
-				}
 				yield(uabin.DataValue{}, err)
 				return
 			}
