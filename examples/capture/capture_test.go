@@ -135,6 +135,20 @@ func TestConvert(t *testing.T) {
 	assert.NoFileExists(t, target, "half a conversion does not stay")
 }
 
+// A recording of a relay becomes a capture; without its data, nothing does.
+func TestConvertCOMTRADE(t *testing.T) {
+	dir := t.TempDir()
+	cfg, target := filepath.Join(dir, "fault.cfg"), filepath.Join(dir, "fault.mcap")
+	require.NoError(t, os.WriteFile(cfg, []byte("S,R,1999\n2,1A,1D\n1,IA,A,,A,2,0,0,-1,1,1,1,P\n1,TRIP,,,0\n50\n1\n1000,2\n"+
+		"20/11/2026,06:00:00.000000\n20/11/2026,06:00:00.000000\nASCII\n1\n"), 0o600))
+	_, err := try(t, "convert", cfg, target)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.NoFileExists(t, target)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "fault.dat"), []byte("1,0,5,0\n2,1000,6,1\n"), 0o600))
+	do(t, "convert", cfg, target)
+	assert.Contains(t, do(t, "cat", target), "2026-11-20T06:00:00.001Z IA 12 A good [source time]\n2026-11-20T06:00:00.001Z TRIP true good")
+}
+
 // A damaged capture is said by every command, and what is sound comes through.
 func TestDamage(t *testing.T) {
 	name := record(t, "main")

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/acquire/capture"
+	"github.com/fieldtap/fieldtap/acquire/capture/comtrade"
 )
 
 // selection is what flags leave of a capture.
@@ -53,14 +55,15 @@ type input struct {
 	capture.BatchReader
 	name   string
 	file   *os.File
-	reader *capture.Reader // nil for a text form
+	reader *capture.Reader // nil for other forms
+	beside *os.File        // the data of a COMTRADE recording, else nil
 }
 
 // open opens a file by the end of its name. Its points are defined in cat, its
 // events go to onEvent, and how far it was read to bar.
 func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture.Event), bar *progress) (*input, error) {
 	form := filepath.Ext(name)
-	if form != ".csv" && form != ".jsonl" {
+	if form != ".csv" && form != ".jsonl" && form != ".cfg" {
 		form = capture.Extension
 	}
 	if form != capture.Extension && !sel.all() {
@@ -81,6 +84,14 @@ func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture
 		in.BatchReader = capture.NewCSVReader(seen, cat)
 	case ".jsonl":
 		in.BatchReader = capture.NewJSONReader(seen, cat, onEvent)
+	case ".cfg":
+		in.beside, err = os.Open(strings.TrimSuffix(name, form) + ".dat")
+		if err == nil {
+			in.BatchReader, err = comtrade.NewReader(seen, in.beside, comtrade.Config{Catalog: cat})
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), in.close())
+		}
 	default:
 		in.reader, err = capture.NewReader(seen, stat.Size(), capture.ReaderConfig{
 			Catalog: cat, From: sel.from, To: sel.to, Select: sel.selects(), OnEvent: onEvent})
@@ -93,10 +104,14 @@ func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture
 }
 
 func (in *input) close() error {
+	var faults []error
 	if in.reader != nil {
-		return errors.Join(in.reader.Close(), in.file.Close())
+		faults = append(faults, in.reader.Close())
 	}
-	return in.file.Close()
+	if in.beside != nil {
+		faults = append(faults, in.beside.Close())
+	}
+	return errors.Join(append(faults, in.file.Close())...)
 }
 
 // errNotWhole says that an input is cut or damaged. What could be read was read.
