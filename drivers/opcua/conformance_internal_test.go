@@ -14,8 +14,6 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Run("subscription", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{}, 5, 0)) })
-	t.Run("calls of two items", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{MaxPerCall: 2}, 5, 0)) })
-	t.Run("polls", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{}, 0, 5)) })
 	t.Run("polls of two nodes", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{MaxPerCall: 2}, 0, 5)) })
 }
 
