@@ -154,3 +154,21 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// Keys are renewed under a client that asks without a pause, and no answer is lost.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	cfg := everything()
+	cfg.Limits.Token = 2 * time.Second // the driver takes no less
+	r := newRig(t, opcuatest.SignAndEncrypt, cfg, identity(t, "urn:fieldtap:opcuatest"), identity(t, "urn:client"))
+	r.client.Timeout = 10 * time.Second
+	c, err := opcua.NewClient(r.client)
+	require.NoError(t, err)
+	defer c.Close(t.Context())
+	for r.server.Stats().Requests["OpenSecureChannel"] < 4 { // one to look up endpoints, one to open, two to renew
+		_, err := c.Read(t.Context(), "ns=2;s=Mode")
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 2, r.server.Stats().Connections)
+	assert.Zero(t, r.server.Stats().Malformed)
+}
