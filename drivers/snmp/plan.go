@@ -290,9 +290,12 @@ type column struct {
 	table  *table
 	base   []byte // encoded
 	role   columnRole
-	index  int // of the point among the table's columns, or of the exponent among its exponents
-	number int // among the columns of all tables
+	index  int // of the point among the table's columns, of the exponent or condition among its exponents or conditions
+	number int // among the columns that are asked for
 	first  int // octets that a cell takes in an answer, before any came
+	limit  int // cells before it is taken to have no end
+
+	shared []*column // the same column of other tables, or in another role: not asked for again
 }
 
 // columnRole is what a column is read for.
@@ -303,6 +306,7 @@ const (
 	labelColumn
 	discontinuityColumn
 	exponentColumn
+	conditionColumn
 )
 
 // table is a Table as it is planned.
@@ -315,6 +319,8 @@ type table struct {
 	decoders  []decoder
 	exponents []OID   // the columns that hold exponents
 	powers    [][]int // of each column: its exponents, among these
+	says      []OID   // the columns that conditions are on
+	tests     []int   // of each condition: its column, among these; -1: the index
 	counts    bool    // some column is a counter
 	offset    int     // of the first column among those of all tables
 }
@@ -324,7 +330,7 @@ func newTable(index int, t Table, every int) *table {
 	p.naming.pieces, _ = parsePattern(t.Name)
 	p.naming.index = t.Index
 	add := func(oid OID, role columnRole, index int, typ Type) {
-		c := &column{table: p, base: oid.encode(), role: role, index: index}
+		c := &column{table: p, base: oid.encode(), role: role, index: index, limit: p.longest()}
 		c.first = cellSize(len(c.base)+2, typ)
 		p.columns = append(p.columns, c)
 	}
@@ -344,6 +350,17 @@ func newTable(index int, t Table, every int) *table {
 			p.powers[i] = append(p.powers[i], at)
 		}
 	}
+	for _, c := range t.Where {
+		at := -1
+		if c.OID != "" {
+			if at = slices.Index(p.says, c.OID); at < 0 {
+				at = len(p.says)
+				p.says = append(p.says, c.OID)
+				add(c.OID, conditionColumn, at, Int32)
+			}
+		}
+		p.tests = append(p.tests, at)
+	}
 	if t.Label != "" {
 		add(t.Label, labelColumn, 0, Text)
 	}
@@ -352,6 +369,31 @@ func newTable(index int, t Table, every int) *table {
 	}
 	slices.SortStableFunc(p.columns, func(a, b *column) int { return snmpwire.CompareOID(a.base, b.base) })
 	return p
+}
+
+// share finds the columns that tables read at the same rate have in common, and returns
+// those that are left to be asked for.
+func share(tables []*table) []*column {
+	type key struct {
+		base  string
+		every int
+	}
+	var asked []*column
+	first := make(map[key]*column)
+	for _, t := range tables {
+		for _, c := range t.columns {
+			k := key{string(c.base), t.every}
+			lead := first[k]
+			if lead == nil {
+				first[k] = c
+				asked = append(asked, c)
+				continue
+			}
+			lead.shared = append(lead.shared, c)
+			lead.first, lead.limit = max(lead.first, c.first), max(lead.limit, c.limit)
+		}
+	}
+	return asked
 }
 
 // walked is what planning has to know of a column: how long it is.

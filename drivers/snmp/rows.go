@@ -24,7 +24,9 @@ func newMemory(scalars []*scalar, tables []*table) *memory {
 		m.scalars[s.index].id = s.id
 	}
 	for _, t := range tables {
-		m.tables[t.index] = &rows{table: t, known: make(map[string]*row), named: make(map[string]*series)}
+		m.tables[t.index] = &rows{
+			table: t, known: make(map[string]*row), named: make(map[string]*series), doubts: make([]acquire.Quality, len(t.says)),
+		}
 	}
 	return m
 }
@@ -38,6 +40,8 @@ type rows struct {
 	named   map[string]*series // by name: all that ever were
 	names   []*series          // of named, as they came
 	full    bool               // it was said that there is no more room
+	mute    bool               // it was said that there are rows without the number of a condition
+	doubts  []acquire.Quality  // why the columns of conditions were not read to their end in this poll, 0: they were
 }
 
 // row is one row as the agent has it.
@@ -52,7 +56,12 @@ type row struct {
 	told   uint32 // poll in which the label was last read
 	fresh  bool   // it needs a name
 
+	indexed  standing        // by its index alone
+	standing standing        // in this poll
+	why      acquire.Quality // it is unsettled
+
 	exponents     []exponent // in the order of table.exponents
+	says          []exponent // in the order of table.says
 	discontinuity exponent
 }
 
@@ -81,7 +90,8 @@ func (r *rows) find(index []byte, hint int) *row {
 	if known := r.known[string(index)]; known != nil {
 		return known
 	}
-	added := &row{table: r.table, index: slices.Clone(index), place: -1, exponents: make([]exponent, len(r.table.exponents))}
+	added := &row{table: r.table, index: slices.Clone(index), place: -1, indexed: r.table.indexed(index)}
+	added.exponents, added.says = make([]exponent, len(r.table.exponents)), make([]exponent, len(r.table.says))
 	r.known[string(index)] = added
 	return added
 }
@@ -115,7 +125,7 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 	ready := r.fresh[:0]
 	for _, row := range r.fresh {
 		switch {
-		case row.used != poll: // without points for now: named when it has some
+		case row.used != poll, row.standing >= mute, row.standing == unsettled && row.series == nil: // without points for now: named when it has some
 			row.fresh = false
 			row.release()
 			continue
@@ -149,7 +159,7 @@ func (r *rows) name(poll uint32, labelled bool) (refused int) {
 		}
 		s.owner, row.series = row, s
 	}
-	r.fresh = waiting
+	r.fresh = append(r.fresh[:0], waiting...)
 	return refused
 }
 
@@ -219,8 +229,8 @@ func (r *row) power(t *table, column int, poll uint32) (int, bool) {
 // origin is where a sample of a table came from, which settles what point it is of.
 type origin struct {
 	row    *row
-	column int32
-	sample int32  // in the batch
+	cursor *cursor
+	sample int    // in the batch
 	epoch  uint32 // of the agent, when it was read
 }
 

@@ -167,10 +167,8 @@ func (s *stream) missed(skipped uint64) (n uint64) {
 		if q.get != nil {
 			samples = len(q.scalars)
 		} else {
-			for _, c := range q.walk.cursors {
-				if c.role == pointColumn {
-					samples += c.cells
-				}
+			for _, c := range q.walk.all {
+				samples += c.given
 			}
 		}
 		n += uint64((s.tick-1)/q.every-(s.tick-1-int(skipped))/q.every) * uint64(samples)
@@ -188,7 +186,7 @@ func (s *stream) replan() {
 	cursors := make(map[*column]*cursor)
 	for _, q := range s.queries {
 		if q.walk != nil {
-			for _, c := range q.walk.cursors {
+			for _, c := range q.walk.all {
 				cursors[c.column] = c
 			}
 		}
@@ -203,12 +201,21 @@ func (s *stream) replan() {
 	}
 	for _, group := range present.walks {
 		w := &walk{}
-		for _, c := range group {
-			known := cursors[c.column]
+		cursorOf := func(c *column, size int) *cursor {
+			known := cursors[c]
 			if known == nil {
-				known = &cursor{column: c.column, rows: s.memory.tables[c.table.index], size: c.size}
+				known = &cursor{column: c, rows: s.memory.tables[c.table.index], size: size}
 			}
-			w.cursors = append(w.cursors, known)
+			w.all = append(w.all, known)
+			return known
+		}
+		for _, c := range group {
+			lead := cursorOf(c.column, c.size)
+			lead.others = lead.others[:0]
+			for _, other := range c.shared {
+				lead.others = append(lead.others, cursorOf(other, c.size))
+			}
+			w.cursors = append(w.cursors, lead)
 		}
 		s.queries = append(s.queries, &query{walk: w, every: group[0].table.every})
 	}

@@ -60,7 +60,7 @@ func rows200() (snmptest.Objects, snmp.Config) {
 }
 
 func TestPollsDoNotAlloc(t *testing.T) {
-	for name, make := range map[string]func() (snmptest.Objects, snmp.Config){"scalars": sixty, "table": rows200} {
+	for name, make := range map[string]func() (snmptest.Objects, snmp.Config){"scalars": sixty, "table": rows200, "conditions": mixed} {
 		t.Run(name, func(t *testing.T) {
 			objects, cfg := make()
 			replay := recorded(t, objects, cfg)
@@ -72,6 +72,15 @@ func TestPollsDoNotAlloc(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mixed returns two tables over the same 40 rows, of which some belong to neither.
+func mixed() (snmptest.Objects, snmp.Config) {
+	objects := snmptest.Objects{sysUpTime: snmptest.Uptime()}
+	for i := range 40 {
+		sensor(objects, strconv.Itoa(i), int32(3+i%6), int32(i))
+	}
+	return objects, snmp.Config{Tables: sensors()}
 }
 
 // recorded is polls with an agent that allocates nothing: it gives the answers that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,9 @@ func FuzzTables(f *testing.F) {
 		cfg := Config{Tables: []Table{{
 			Name: "{label}", Label: entry.Child(1), MaxRows: 5, Discontinuity: entry.Child(4),
 			Columns: []Point{{Name: "a", OID: entry.Child(2)}, {Name: "b", OID: entry.Child(3), Exponents: []Exponent{{OID: entry.Child(5)}}}},
+		}, {
+			Name: "{index}", MaxRows: 5, Where: []Condition{{OID: entry.Child(3), In: []int64{2}}, {Index: 1, In: []int64{7}}},
+			Columns: []Point{{Name: "w", OID: entry.Child(2)}},
 		}}}
 		if single {
 			cfg.Version = V1
@@ -157,6 +161,7 @@ func FuzzTables(f *testing.F) {
 				t.Fatalf("%d requests in one poll", o.asked-asked)
 			}
 			said := make(map[string]bool) // the numbers of column a
+			fits := make(map[string]bool) // the rows that the condition is said to hold for
 			for _, list := range o.gave {
 				for len(list) > 0 {
 					cell, rest, err := snmpwire.NextBinding(list)
@@ -165,6 +170,10 @@ func FuzzTables(f *testing.F) {
 					}
 					if oidOf(cell.Name).HasPrefix(entry.Child(2)) {
 						said[plainly(&cfg.Tables[0].Columns[0], cell.Tag, cell.Value)] = true
+					}
+					number, two := bytes.TrimLeft(cell.Value, "\x00"), []byte{2}
+					if cell.Tag != snmpwire.OctetString && bytes.Equal(number, two) {
+						fits[string(oidOf(cell.Name))] = true
 					}
 					list = rest
 				}
@@ -180,7 +189,13 @@ func FuzzTables(f *testing.F) {
 					t.Fatalf("%s = %s was never said", p.Name, text)
 				}
 			}
-			if rows := source.cfg.Catalog.Len(); rows > 2*5 {
+			for _, s := range batch.Samples {
+				p, _ := source.cfg.Catalog.Point(s.Point)
+				if index, ok := strings.CutSuffix(p.Name, "/w"); ok && !s.Value.IsNone() && (!fits[string(entry)+".3."+index] || !strings.HasPrefix(index+".", "7.")) {
+					t.Fatalf("%s does not belong", p.Name)
+				}
+			}
+			if rows := source.cfg.Catalog.Len(); rows > 3*5 {
 				t.Fatalf("%d points", rows)
 			}
 		}

@@ -13,7 +13,8 @@ import (
 
 // walk is a group of columns that are read together, as one stream does it.
 type walk struct {
-	cursors []*cursor
+	cursors []*cursor // of the columns that are asked for
+	all     []*cursor // those, and all that share their answers
 	active  []*cursor // of the request under way, in the order of its bindings
 	limit   int       // repetitions to try, fewer than would fit; 0: none
 	only    int       // columns to ask for at once, fewer than all; 0: none
@@ -26,15 +27,17 @@ type walk struct {
 type cursor struct {
 	*column
 	rows     *rows
-	last     []byte // name to go on from
-	reached  []byte // name up to which an answer is sound, nil behind the end of all
-	expected int    // cells that it had when it was read to its end last
-	counted  bool   // it ever was
-	cells    int    // cells of this poll
-	octets   int    // that they took
-	size     int    // octets that a cell takes, about
-	hint     int    // place of the row that is expected next
-	skips    int    // cells that the agent failed to give
+	others   []*cursor // of the column's shared ones
+	last     []byte    // name to go on from
+	reached  []byte    // name up to which an answer is sound, nil behind the end of all
+	expected int       // cells that it had when it was read to its end last
+	counted  bool      // it ever was
+	cells    int       // cells of this poll
+	octets   int       // that they took
+	size     int       // octets that a cell takes, about
+	given    int       // samples that it brought, lost ones included
+	hint     int       // place of the row that is expected next
+	skips    int       // cells that the agent failed to give
 	ended    bool
 	fault    acquire.Quality // why not all cells came, with reason; 0: all came
 	failed   bool
@@ -44,7 +47,7 @@ type cursor struct {
 // start begins a new walk.
 func (c *cursor) start() {
 	c.last = append(c.last[:0], c.base...)
-	c.cells, c.octets, c.hint, c.skips = 0, 0, 0, 0
+	c.cells, c.octets, c.given, c.hint, c.skips = 0, 0, 0, 0, 0
 	c.ended, c.failed, c.fault, c.at = false, false, 0, 0
 }
 
@@ -135,7 +138,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 // start begins a new walk.
 func (w *walk) start() {
 	w.limit, w.only, w.cells, w.idle, w.lost = 0, 0, 0, 0, false
-	for _, c := range w.cursors {
+	for _, c := range w.all {
 		c.start()
 	}
 }
@@ -359,7 +362,7 @@ func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at ac
 		return
 	}
 	c.last = append(c.last[:0], cell.Name...)
-	if c.cells++; c.cells > 2*c.table.MaxRows+1 { // a table without end
+	if c.cells++; c.cells > c.limit { // a table without end
 		s.lost++
 		s.logFull(c.rows)
 		c.fail(at, badRange)
@@ -367,6 +370,14 @@ func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at ac
 	}
 	c.octets += octets
 	c.at = max(c.at, at)
+	s.enter(c, b, cell, at)
+	for _, other := range c.others {
+		s.enter(other, b, cell, at)
+	}
+}
+
+// enter puts what a cell says into its row.
+func (s *stream) enter(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at acquire.Instant) {
 	suffix := cell.Name[len(c.base):]
 	row := c.rows.find(suffix, c.hint)
 	if row.place >= 0 {
@@ -380,7 +391,7 @@ func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at ac
 		}
 		value, quality := c.table.decoders[c.index].value(b, cell.Tag, cell.Value)
 		b.Samples = append(b.Samples, acquire.Sample{Time: at, Value: value, Quality: quality})
-		s.origins = append(s.origins, origin{row: row, column: int32(c.index), sample: int32(len(b.Samples) - 1), epoch: s.memory.epoch})
+		s.origins = append(s.origins, origin{row: row, cursor: c, sample: len(b.Samples) - 1, epoch: s.memory.epoch})
 	case labelColumn:
 		if cell.Tag == snmpwire.OctetString {
 			c.rows.relabel(row, cell.Value, s.memory.poll)
@@ -389,6 +400,8 @@ func (s *stream) cell(c *cursor, b *acquire.Batch, cell *snmpwire.Binding, at ac
 		row.discontinuity = s.told(cell)
 	case exponentColumn:
 		row.exponents[c.index] = s.told(cell)
+	case conditionColumn:
+		row.says[c.index] = s.told(cell)
 	}
 }
 
@@ -424,23 +437,38 @@ func (s *stream) restarted(says string) {
 
 // settle turns what the walks of this poll read into samples of points.
 func (s *stream) settle(b *acquire.Batch) {
+	for _, w := range s.swept {
+		for _, c := range w.cursors {
+			for _, other := range c.others {
+				other.failed, other.fault, other.at = c.failed, c.fault, c.at
+			}
+		}
+	}
 	for _, r := range s.memory.tables {
 		s.prepare(r)
 	}
 	dropped := false
 	for i := range s.origins {
 		o := &s.origins[i]
-		sample := &b.Samples[o.sample]
+		sample, column := &b.Samples[o.sample], o.cursor.index
 		series, t := o.row.series, o.row.table
-		if series == nil || series.tracks[o.column].id == 0 && !s.define(t, series, int(o.column)) {
+		if o.row.standing == excluded {
+			dropped = true // not of this table
+			continue
+		}
+		o.cursor.given++
+		if !s.placed(o) {
 			s.lost++
 			dropped = true // the sample has no point
 			continue
 		}
-		c, track := &t.Columns[o.column], &series.tracks[o.column]
-		if len(c.Exponents) > 0 && !sample.Value.IsNone() {
-			if power, ok := o.row.power(t, int(o.column), s.memory.poll); ok {
-				sample.Value, sample.Quality = t.decoders[o.column].apply(sample.Value, power)
+		c, track := &t.Columns[column], &series.tracks[column]
+		switch {
+		case o.row.standing == unsettled:
+			sample.Value, sample.Quality = acquire.Value{}, o.row.why
+		case len(c.Exponents) > 0 && !sample.Value.IsNone():
+			if power, ok := o.row.power(t, column, s.memory.poll); ok {
+				sample.Value, sample.Quality = t.decoders[column].apply(sample.Value, power)
 			} else {
 				sample.Value, sample.Quality = acquire.Value{}, badRange
 			}
@@ -457,21 +485,36 @@ func (s *stream) settle(b *acquire.Batch) {
 	}
 	s.origins = s.origins[:0]
 	for _, w := range s.swept {
-		for _, c := range w.cursors {
+		for _, c := range w.all {
 			if c.role == pointColumn {
 				s.miss(c, b)
 			}
 		}
 	}
 	for _, r := range s.memory.tables {
-		if s.complete(r) || len(r.known) > 4*r.table.MaxRows {
+		if s.complete(r) || len(r.known) > 2*r.table.longest() {
 			r.forget(s.memory.poll)
 		}
 	}
 }
 
+// placed reports whether there is a point for what came of a row, which it defines if it
+// is the first.
+func (s *stream) placed(o *origin) bool {
+	series, column := o.row.series, o.cursor.index
+	switch {
+	case o.row.standing == mute:
+		s.logMute(o.cursor.rows)
+		return false
+	case series == nil, o.row.standing == unsettled && !series.tracks[column].live:
+		return false
+	}
+	return series.tracks[column].id != 0 || s.define(o.row.table, series, column)
+}
+
 // prepare names the rows of a table, and notes which of their counters have restarted.
 func (s *stream) prepare(r *rows) {
+	s.judge(r)
 	labelled := s.labelled(r)
 	if labelled && r.table.Label != "" {
 		r.unlabel(s.memory.poll)
@@ -500,7 +543,7 @@ func (s *stream) labelled(r *rows) bool {
 		return true
 	}
 	for _, w := range s.swept {
-		for _, c := range w.cursors {
+		for _, c := range w.all {
 			if c.rows == r && c.role == labelColumn {
 				return !c.failed
 			}
@@ -513,7 +556,7 @@ func (s *stream) labelled(r *rows) bool {
 func (s *stream) complete(r *rows) bool {
 	columns := 0
 	for _, w := range s.swept {
-		for _, c := range w.cursors {
+		for _, c := range w.all {
 			if c.rows == r {
 				if c.failed {
 					return false

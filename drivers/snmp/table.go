@@ -44,6 +44,14 @@ type Table struct {
 	// Discontinuity is a column that changes when the counters of the row are not what
 	// they were, such as ifCounterDiscontinuityTime. Default: none.
 	Discontinuity OID
+	// Where says which rows have points: those that meet all conditions. It is for
+	// tables in which a column holds volts in one row and watts in the next: one Table
+	// for each, with the same columns in another unit. What they have in common is read
+	// once. A row that changes sides ends in one, with Final samples, and begins in the
+	// other. Samples of a row of which the number is missing or unreadable are lost;
+	// while the agent fails to give it, points that are there have no value. Default:
+	// all rows.
+	Where []Condition
 	// MaxRows is how many rows may have points, those that are gone included. Samples
 	// of others are counted as lost. Default: 4096.
 	MaxRows int
@@ -90,7 +98,10 @@ func (k IndexKind) String() string {
 
 // withDefaults fills in what follows from the rest, and shares no memory with t.
 func (t Table) withDefaults() Table {
-	t.Columns, t.Index = slices.Clone(t.Columns), slices.Clone(t.Index)
+	t.Columns, t.Index, t.Where = slices.Clone(t.Columns), slices.Clone(t.Index), slices.Clone(t.Where)
+	for i := range t.Where {
+		t.Where[i].In = slices.Clone(t.Where[i].In)
+	}
 	for i := range t.Columns {
 		t.Columns[i] = t.Columns[i].withDefaults()
 	}
@@ -150,6 +161,11 @@ func (t *Table) faults() error {
 	for _, o := range []OID{t.Label, t.Discontinuity} {
 		if o != "" && !o.Valid() {
 			fault("%.80q is no OID", string(o))
+		}
+	}
+	for i := range t.Where {
+		if err := t.Where[i].faults(t); err != nil {
+			fault("%w", err)
 		}
 	}
 	for i, p := range t.Index {
