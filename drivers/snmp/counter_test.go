@@ -3,6 +3,7 @@ package snmp_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,38 @@ func TestRestartIsFlaggedOnce(t *testing.T) {
 		for _, line := range r.poll() {
 			assert.NotContains(r, line, "discontinuity")
 		}
+	})
+}
+
+// TestRestartInAPollThatIsCancelled ends the context of a poll behind the packet that
+// tells of a restart, and in front of the others.
+func TestRestartInAPollThatIsCancelled(t *testing.T) {
+	objects, cfg := counting()
+	sent := func([]byte) {}
+	cfg.Trace.Sent = func(message []byte) { sent(message) }
+	inBubble(t, objects, cfg, func(r *rig) {
+		r.poll()
+		r.poll()
+		time.Sleep(1500 * time.Millisecond)
+		r.agent.Restart()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		count := 0
+		sent = func([]byte) {
+			if count++; count == 2 {
+				cancel()
+			}
+		}
+		require.ErrorIs(r, r.stream.Next(ctx, &r.batch), context.Canceled)
+		require.Equal(r, 2, count)
+		require.Empty(r, r.batch.Samples)
+		sent = func([]byte) {}
+		r.reopen()
+		lines := strings.Join(r.poll(), "\n")
+		assert.Regexp(r, `(?m)^32 = .*, good \[discontinuity\]$`, lines)
+		assert.Regexp(r, `(?m)^64 = .*, good \[discontinuity\]$`, lines)
+		assert.Regexp(r, `(?m)^1/in = .*, good \[discontinuity\]$`, lines)
+		assert.NotContains(r, strings.Join(r.poll(), "\n"), "discontinuity")
 	})
 }
 

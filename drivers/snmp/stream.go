@@ -78,9 +78,8 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 	}
 	s.skips += skipped
 	s.replan()
-	s.poll(ctx, b)
-	if ctx.Err() != nil {
-		b.Reset()
+	if !s.poll(ctx, b) {
+		s.discard(b)
 		return s.end("read", ctx.Err())
 	}
 	if err := s.broken(); err != nil {
@@ -227,7 +226,9 @@ func (s *stream) replan() {
 // each, the rest of the poll is given up: at once if nothing was answered in this poll,
 // else when the next one is due. What is given up is said to be bad, and is asked for
 // first next time.
-func (s *stream) poll(ctx context.Context, b *acquire.Batch) {
+//
+// It reports false if ctx ended before the poll did.
+func (s *stream) poll(ctx context.Context, b *acquire.Batch) bool {
 	s.memory.poll++
 	s.answered, s.timedOut, s.lost = false, false, 0
 	s.swept = s.swept[:0]
@@ -257,11 +258,28 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) {
 			s.ask(ctx, q, q.get, b)
 		}
 		if ctx.Err() != nil {
-			return
+			return false
 		}
 	}
 	s.settle(b)
 	s.src.adopt(s)
+	return true
+}
+
+// discard empties the batch of a poll that did not end. Of the counters whose restart
+// nobody hears of now, the next sample tells.
+func (s *stream) discard(b *acquire.Batch) {
+	for i := range b.Samples {
+		if !b.Samples[i].Quality.Has(acquire.Discontinuity) {
+			continue
+		}
+		for j := range s.memory.scalars { // cells of tables have no flags yet
+			if track := &s.memory.scalars[j]; track.id == b.Samples[i].Point {
+				track.broken = true
+			}
+		}
+	}
+	b.Reset()
 }
 
 // turn returns the queries of this poll. If the last one left some out, those that have
