@@ -37,7 +37,7 @@ func (c *clock) restarted(ticks uint32, at time.Time) bool {
 		return false
 	}
 	return ticks < before.ticks ||
-		now <= passed && now-int64(before.ticks) < passed/2 && expected-now > tolerance
+		now <= passed && now-int64(before.ticks) < passed/2 && expected-now > max(100, passed/10)
 }
 
 func abs(n int64) int64 { return max(n, -n) }
