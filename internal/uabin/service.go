@@ -74,7 +74,7 @@ func (r *Reader) Header() (h Header) {
 // List is an array whose elements are read one after the other, by the function
 // that its field names. It is a part of the message.
 type List struct {
-	Len    int
+	Len    int // how many elements there are
 	reader Reader
 }
 
@@ -119,11 +119,11 @@ func (r *Reader) Read() (m Read) {
 
 // Publish is a PublishResponse.
 type Publish struct {
-	Subscription uint32
-	Available    List // sequence numbers that can be had by Republish, read by Uint32
-	More         bool // notifications are waiting: publish again
-	Notification Notification
-	Acknowledged List // what became of the acknowledgements sent, read by Status
+	Subscription uint32       // id of the subscription that it is of
+	Available    List         // sequence numbers that can be had by Republish, read by Uint32
+	More         bool         // notifications are waiting: publish again
+	Notification Notification // what is told
+	Acknowledged List         // what became of the acknowledgements sent, read by Status
 }
 
 // Notification is a NotificationMessage.
@@ -162,8 +162,8 @@ func (o ExtensionObject) Items() (List, error) {
 
 // Item is a MonitoredItemNotification.
 type Item struct {
-	Handle uint32 // the client's
-	Value  DataValue
+	Handle uint32    // the client's
+	Value  DataValue // the new value
 }
 
 // Item reads a MonitoredItemNotification.
@@ -209,11 +209,11 @@ func (r *Reader) Statuses() List {
 // Channel is an OpenSecureChannelResponse.
 type Channel struct {
 	Protocol  uint32 // version of the server
-	ChannelID uint32
-	TokenID   uint32
-	Created   Time
+	ChannelID uint32 // never 0
+	TokenID   uint32 // of the keys in use from now on
+	Created   Time   // when, by the server
 	Lifetime  uint32 // of the token, in milliseconds, as the server revised it
-	Nonce     []byte
+	Nonce     []byte // the server's share of the keys
 }
 
 // Channel reads the rest of an OpenSecureChannelResponse.
@@ -224,21 +224,21 @@ func (r *Reader) Channel() Channel {
 // Signature is a SignatureData.
 type Signature struct {
 	Algorithm []byte // its URI
-	Bytes     []byte
+	Bytes     []byte // the signature itself
 }
 
 func (r *Reader) signature() Signature { return Signature{r.Bytes(), r.Bytes()} }
 
 // Session is a CreateSessionResponse.
 type Session struct {
-	ID          NodeID
-	Token       NodeID  // the secret that stands for the session in each request
-	Timeout     float64 // in milliseconds, as the server revised it
-	Nonce       []byte
-	Certificate []byte // DER, of the server, perhaps with its chain behind
-	Endpoints   List   // read by Endpoint
-	Signature   Signature
-	MaxRequest  uint32 // the longest request the server takes, in bytes; 0: not said
+	ID          NodeID    // names the session to administrators
+	Token       NodeID    // the secret that stands for the session in each request
+	Timeout     float64   // in milliseconds, as the server revised it
+	Nonce       []byte    // to be signed by ActivateSession
+	Certificate []byte    // DER, of the server, perhaps with its chain behind
+	Endpoints   List      // read by Endpoint
+	Signature   Signature // over our certificate and nonce
+	MaxRequest  uint32    // the longest request the server takes, in bytes; 0: not said
 }
 
 // Session reads the rest of a CreateSessionResponse.
@@ -257,7 +257,9 @@ func (r *Reader) Session() (s Session) {
 }
 
 // Activated is an ActivateSessionResponse.
-type Activated struct{ Nonce []byte }
+type Activated struct {
+	Nonce []byte // to be signed at the next activation
+}
 
 // Activated reads the rest of an ActivateSessionResponse.
 func (r *Reader) Activated() (a Activated) {
@@ -269,12 +271,13 @@ func (r *Reader) Activated() (a Activated) {
 
 // Application is an ApplicationDescription (OPC 10000-4, section 7.2).
 type Application struct {
-	URI, Product  []byte
-	Name          LocalizedText
-	Kind          uint32 // 0 server, 1 client, 2 both, 3 discovery server
-	Gateway       []byte
-	Profile       []byte // discovery profile
-	DiscoveryURLs List   // read by Bytes
+	URI           []byte        // of this installation
+	Product       []byte        // URI of the product
+	Name          LocalizedText // for people to read
+	Kind          uint32        // 0 server, 1 client, 2 both, 3 discovery server
+	Gateway       []byte        // URI of the gateway that leads to it
+	Profile       []byte        // discovery profile
+	DiscoveryURLs List          // read by Bytes
 }
 
 // Application reads an ApplicationDescription.
@@ -289,14 +292,14 @@ func (r *Reader) Application() (a Application) {
 
 // Endpoint is an EndpointDescription (OPC 10000-4, section 7.14).
 type Endpoint struct {
-	URL         []byte
-	Server      Application
-	Certificate []byte
-	Mode        uint32 // 1 None, 2 Sign, 3 SignAndEncrypt
-	Policy      []byte // its URI
-	Tokens      List   // read by TokenPolicy
-	Transport   []byte // profile URI
-	Level       byte   // how the server ranks it: higher is more secure
+	URL         []byte      // by which the server calls it
+	Server      Application // who offers it
+	Certificate []byte      // DER, of the server, perhaps with its chain behind
+	Mode        uint32      // 1 None, 2 Sign, 3 SignAndEncrypt
+	Policy      []byte      // its URI
+	Tokens      List        // read by TokenPolicy
+	Transport   []byte      // profile URI
+	Level       byte        // how the server ranks it: higher is more secure
 }
 
 // Endpoint reads an EndpointDescription.
@@ -314,7 +317,7 @@ func (r *Reader) Endpoint() (e Endpoint) {
 
 // TokenPolicy is a UserTokenPolicy (OPC 10000-4, section 7.42).
 type TokenPolicy struct {
-	ID       []byte
+	ID       []byte // by which a token refers to it
 	Kind     uint32 // 0 anonymous, 1 user name, 2 certificate, 3 issued token
 	Token    []byte // kind of an issued token, by URI
 	Issuer   []byte // URL of who issues it
@@ -360,10 +363,10 @@ func (r *Reader) Modified() Subscription {
 // CreatedItem is a MonitoredItemCreateResult, and without its ID a
 // MonitoredItemModifyResult.
 type CreatedItem struct {
-	Status   Status
+	Status   Status // what became of the wish
 	ID       uint32
 	Sampling float64 // interval in milliseconds
-	Queue    uint32
+	Queue    uint32  // length, as the server revised it
 }
 
 // CreatedItem reads a MonitoredItemCreateResult.
@@ -383,8 +386,8 @@ func (r *Reader) CreatedItems() List {
 
 // Transferred is a TransferResult.
 type Transferred struct {
-	Status    Status
-	Available List // sequence numbers, read by Uint32
+	Status    Status // what became of the subscription
+	Available List   // sequence numbers, read by Uint32
 }
 
 // Transferred reads a TransferResult.
@@ -405,7 +408,7 @@ func (r *Reader) Registered() List {
 
 // Browsed is a BrowseResult.
 type Browsed struct {
-	Status       Status
+	Status       Status // whether the node could be browsed
 	Continuation []byte // to go on from; nil if all was given
 	References   List   // read by Reference
 }
@@ -420,13 +423,13 @@ func (r *Reader) Browsed() (b Browsed) {
 
 // Reference is a ReferenceDescription (OPC 10000-4, section 7.30).
 type Reference struct {
-	Type       NodeID // of the reference
-	Forward    bool
-	Node       ExpandedNodeID
-	Name       QualifiedName // BrowseName
-	Display    LocalizedText
-	Class      uint32 // NodeClass: 1 object, 2 variable, 4 method, 8 and more types
-	Definition ExpandedNodeID
+	Type       NodeID         // of the reference
+	Forward    bool           // from the node that was browsed, not to it
+	Node       ExpandedNodeID // where it leads to
+	Name       QualifiedName  // BrowseName
+	Display    LocalizedText  // DisplayName
+	Class      uint32         // NodeClass: 1 object, 2 variable, 4 method, 8 and more types
+	Definition ExpandedNodeID // type of an object or variable
 }
 
 // Reference reads a ReferenceDescription.
@@ -444,14 +447,14 @@ func (r *Reader) BrowsedAll() List {
 
 // Path is a BrowsePathResult.
 type Path struct {
-	Status  Status
-	Targets List // read by Target
+	Status  Status // whether it leads anywhere
+	Targets List   // read by Target
 }
 
 // Target is a BrowsePathTarget.
 type Target struct {
-	Node      ExpandedNodeID
-	Remaining uint32 // index of the first element not followed; the largest number if all were
+	Node      ExpandedNodeID // where the path leads to
+	Remaining uint32         // index of the first element not followed; the largest number if all were
 }
 
 // Target reads a BrowsePathTarget.
@@ -473,9 +476,9 @@ func (r *Reader) Paths() List {
 
 // History is a HistoryReadResult.
 type History struct {
-	Status       Status
-	Continuation []byte // to go on from; nil if all was given
-	Data         ExtensionObject
+	Status       Status          // whether there is a history
+	Continuation []byte          // to go on from; nil if all was given
+	Data         ExtensionObject // a HistoryData, or a HistoryEvent
 }
 
 // History reads a HistoryReadResult.

@@ -53,7 +53,7 @@ var least = [maxType + 1]int{
 // Variant is a value with its type, decoded as far as its end is known: the bits of
 // a number, and the bytes of everything else.
 type Variant struct {
-	Type      Type
+	Type      Type   // of the value, or of each element
 	Array     bool   // Bytes are Length elements, without the length
 	Malformed bool   // it contradicts itself: it has no value
 	Length    int    // of an array
