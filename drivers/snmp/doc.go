@@ -42,7 +42,9 @@
 //
 // The same name is the same point for ever. A cell that is gone, after all of its column
 // was read, has one last sample, flagged acquire.Final; when it comes back, samples go on.
-// Table.MaxRows bounds how many rows get points.
+// Table.MaxRows bounds how many rows get points, and Table.Where says which rows are
+// meant, as where a row's type decides the unit. Columns that several tables have in
+// common are read once.
 //
 // # Counters
 //

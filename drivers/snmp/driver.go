@@ -39,9 +39,11 @@ import (
 //	table=PATTERN[,KEY=VALUE...]&column=PATTERN/NAME,OID[,TYPE][,KEY=VALUE...]
 //
 // as in table=outlet/{index}&column=outlet/{index}/power,1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.
-// The keys of a table are label=OID, discontinuity=OID, max_rows=100, interval=1m, and
-// index=KIND, once for each part: integer, string, implied, fixed:LENGTH, ip, inet, mac,
-// object, impliedobject. No spaces surround the commas, and none may be in a name.
+// The keys of a table are label=OID, discontinuity=OID, max_rows=100, interval=1m,
+// where=OID:6:7 for a condition on a column, where={3}:6:7 for one on a part of the
+// index, as often as there are conditions, and index=KIND, once for each part: integer,
+// string, implied, fixed:LENGTH, ip, inet, mac, object, impliedobject. Tables need
+// patterns of their own. No spaces surround the commas, and none may be in a name.
 //
 // Further parameters are
 //
@@ -342,7 +344,7 @@ func parseTable(text string) (Table, error) {
 	for _, field := range fields[1:] {
 		key, value, _ := strings.Cut(field, "=")
 		err := t.set(key, value)
-		if given[key] && key != "index" {
+		if given[key] && key != "index" && key != "where" {
 			err = fmt.Errorf("%s is given twice", key)
 		}
 		given[key] = true
@@ -364,6 +366,10 @@ func (t *Table) set(key, value string) (err error) {
 		t.MaxRows, err = strconv.Atoi(value)
 	case "interval":
 		t.Interval, err = time.ParseDuration(value)
+	case "where":
+		var c Condition
+		c, err = parseCondition(value)
+		t.Where = append(t.Where, c)
 	case "index":
 		name, length, sized := strings.Cut(value, ":")
 		part := IndexPart{Kind: IndexKind(max(slices.Index(indexKindNames[:], name), 0))}
@@ -380,4 +386,19 @@ func (t *Table) set(key, value string) (err error) {
 		return fmt.Errorf("malformed %s %q", key, value)
 	}
 	return nil
+}
+
+// parseCondition reads "OID:NUMBER..." or "{PART}:NUMBER...".
+func parseCondition(text string) (c Condition, err error) {
+	fields := strings.Split(text, ":")
+	if part, ok := strings.CutPrefix(fields[0], "{"); ok && strings.HasSuffix(part, "}") {
+		c.Index, err = strconv.Atoi(strings.TrimSuffix(part, "}"))
+	} else {
+		c.OID, err = ParseOID(fields[0])
+	}
+	for _, field := range fields[1:] {
+		n, fault := strconv.ParseInt(field, 10, 64)
+		c.In, err = append(c.In, n), errors.Join(err, fault)
+	}
+	return c, err
 }

@@ -74,6 +74,9 @@ func TestDriverFaults(t *testing.T) {
 		"snmp://:s3cret@h?table=t&column=t/a,1.3.6.1":               "its rows would all have this name",
 		"snmp://:s3cret@h?table={1}&column=u/a,1.3.6.1":             "begins with that of no table",
 		"snmp://:s3cret@h?table={1},index=x&column={1}/a,1.3.6.1":   `malformed index "x"`,
+		"snmp://:s3cret@h?table={1},where=1.3:x&column={1}/a,1.3":   `malformed where "1.3:x"`,
+		"snmp://:s3cret@h?table={1},where={x}:1&column={1}/a,1.3":   `malformed where "{x}:1"`,
+		"snmp://:s3cret@h?table={1},where=1.3&column={1}/a,1.3":     "no number will do",
 		"snmp://:s3cret@h?table={1},x=1&column={1}/a,1.3.6.1":       `unknown key "x"`,
 		"snmp://:s3cret@h?point=a,1.3.6.1&auth=sha3":                `parameter auth: "sha3"`,
 		"snmp://reader:s3cret@h?point=a,1.3.6.1&version=2c":         "snmp: ",
@@ -95,6 +98,7 @@ func TestDriverFaults(t *testing.T) {
 
 func FuzzParseSource(f *testing.F) {
 	f.Add("snmp://:public@h?point=a,1.3.6.1,int32,unit=W,scale=1/10&table={1}&column={1}/b,1.3.6.2")
+	f.Add("snmp://:public@h?table={1},where=1.3:6:-7,where={2}:1&column={1}/b,1.3.6.2")
 	f.Add("snmp://u:pppppppp@h?auth=md5&priv=des&table=x{label},label=1.3,index=fixed:6&column=x{label}/b,1.3.6.2,exponent=1.3:3:9:floor")
 	f.Fuzz(func(t *testing.T, text string) {
 		u, err := url.Parse(text)

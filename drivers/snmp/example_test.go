@@ -77,6 +77,66 @@ func Example() {
 	// strip/2/E 789 Wh good
 }
 
+// A column of ENTITY-SENSOR-MIB holds watts in one row and volts in another: a table for
+// each.
+func ExampleCondition() {
+	const entry = "1.3.6.1.2.1.99.1.1.1"
+	objects := make(snmptest.Objects)
+	objects.Row(entry, "7", map[uint32]snmptest.Object{ // 460.5 W
+		1: snmptest.Integer(6), 2: snmptest.Integer(9), 3: snmptest.Integer(1), 4: snmptest.Integer(4605),
+	})
+	objects.Row(entry, "8", map[uint32]snmptest.Object{ // 229,800 mV
+		1: snmptest.Integer(4), 2: snmptest.Integer(8), 3: snmptest.Integer(0), 4: snmptest.Integer(229800),
+	})
+	mib, err := snmptest.NewMIB(objects)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	device, err := snmptest.Start(snmptest.Config{MIB: mib})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer device.Close()
+
+	sensors := func(column string, unit units.Unit, types ...int64) snmp.Table {
+		return snmp.Table{
+			Name: "sensor/{index}", Where: []snmp.Condition{{OID: entry + ".1", In: types}},
+			Columns: []snmp.Point{{Name: column, OID: entry + ".4", Unit: unit, Exponents: []snmp.Exponent{
+				{OID: entry + ".2", Times: 3, Zero: 9}, {OID: entry + ".3", Times: -1, Floor: true},
+			}}},
+		}
+	}
+	catalog := acquire.NewCatalog()
+	source, err := snmp.NewSource(snmp.Config{
+		Address: device.Address(), Community: "public", Catalog: catalog,
+		Tables: []snmp.Table{sensors("P", units.Watt, 6), sensors("U", units.Volt, 3, 4)},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stream, err := source.Open(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stream.Close()
+	var batch acquire.Batch
+	if err := stream.Next(context.Background(), &batch); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, sample := range batch.Samples {
+		point, _ := catalog.Point(sample.Point)
+		fmt.Println(point.Name, sample.Value, point.Unit, sample.Quality)
+	}
+	// Output:
+	// sensor/7/P 460.5 W good
+	// sensor/8/U 229.8 V good
+}
+
 func ExampleDriver() {
 	registry, err := acquire.NewRegistry(snmp.NewDriver(map[string]snmp.User{
 		"monitor": {Name: "monitor", AuthKey: "from a file", PrivKey: "from a file, too"},

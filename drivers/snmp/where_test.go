@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,6 +246,31 @@ func TestConditionsTwin(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestConditionsFromURL has the driver read both kinds of condition.
+func TestConditionsFromURL(t *testing.T) {
+	const value = private + ".40.1.2"
+	objects := snmptest.Objects{value + ".1.5": snmptest.Integer(460), value + ".2.5": snmptest.Integer(20), value + ".1.6": snmptest.Integer(7)}
+	objects[private+".40.1.3.1.5"], objects[private+".40.1.3.2.5"] = snmptest.Integer(-1), snmptest.Integer(2)
+	mib, err := snmptest.NewMIB(objects)
+	require.NoError(t, err)
+	agent, err := snmptest.Start(snmptest.Config{MIB: mib})
+	require.NoError(t, err)
+	defer agent.Close()
+	u, err := url.Parse("snmp://:public@" + agent.Address() + "?table=o/{1},where={2}:4:5,where=" + private + ".40.1.3:-1:3&column=o/{1}/P," + value)
+	require.NoError(t, err)
+	catalog := acquire.NewCatalog()
+	source, err := snmp.Driver{}.ParseSource(u, catalog)
+	require.NoError(t, err)
+	stream, err := source.Open(t.Context())
+	require.NoError(t, err)
+	defer stream.Close()
+	var batch acquire.Batch
+	require.NoError(t, stream.Next(t.Context(), &batch))
+	require.Len(t, batch.Samples, 1)
+	p, _ := catalog.Point(batch.Samples[0].Point)
+	assert.Equal(t, "o/1/P", p.Name)
 }
 
 func TestConditionFaults(t *testing.T) {
