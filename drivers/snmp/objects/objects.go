@@ -13,18 +13,18 @@ import (
 // Object is what one object of a MIB means. It is a value; its slices must not be
 // changed.
 type Object struct {
-	MIB      string      // the module that defines it, such as "UPS-MIB"
-	Name     string      // its descriptor there, such as "upsBatteryVoltage"
-	OID      snmp.OID    // without the instance: ".0" of a scalar, the index of a row
-	Column   bool        // it is a column of a table; else a scalar
-	Quantity string      // what is measured, and where: "voltage.input"; empty if By says it
-	Unit     units.Unit  // of the number once it is multiplied by Scale; units.None if By says it
-	Scale    units.Scale // of the number as sent; the zero value is 1
-	Role     acquire.Role
-	Absent   Absent     // numbers that stand for none
-	By       By         // what else of the row the number depends on
-	Of       []snmp.OID // the columns that say so, in the order of By
-	Believed bool       // the MIB's text leaves unit or scale open: what devices are believed to send
+	MIB      string       // the module that defines it, such as "UPS-MIB"
+	Name     string       // its descriptor there, such as "upsBatteryVoltage"
+	OID      snmp.OID     // without the instance: ".0" of a scalar, the index of a row
+	Column   bool         // it is a column of a table; else a scalar
+	Quantity string       // what is measured, and where: "voltage.input"; empty if By says it
+	Unit     units.Unit   // of the number once it is multiplied by Scale; units.None if By says it
+	Scale    units.Scale  // of the number as sent; the zero value is 1
+	Role     acquire.Role // what the numbers mean over time
+	Absent   Absent       // numbers that stand for none
+	By       By           // what else of the row the number depends on
+	Of       []snmp.OID   // the columns that say so, in the order of By
+	Believed bool         // the MIB's text leaves unit or scale open: what devices are believed to send
 }
 
 // Absent says which numbers stand for "not available".
