@@ -515,7 +515,7 @@ func (s *stream) placed(o *origin) bool {
 // prepare names the rows of a table, and notes which of their counters have restarted.
 func (s *stream) prepare(r *rows) {
 	s.judge(r)
-	labelled := s.labelled(r)
+	labelled := s.unlabelled(r) == 0
 	if labelled && r.table.Label != "" {
 		r.unlabel(s.memory.poll)
 	}
@@ -537,19 +537,19 @@ func (s *stream) prepare(r *rows) {
 	}
 }
 
-// labelled reports whether all labels of a table were read in this poll.
-func (s *stream) labelled(r *rows) bool {
+// unlabelled returns why not all labels of a table were read in this poll, 0 if they were.
+func (s *stream) unlabelled(r *rows) acquire.Quality {
 	if r.table.Label == "" {
-		return true
+		return 0
 	}
 	for _, w := range s.swept {
 		for _, c := range w.all {
 			if c.rows == r && c.role == labelColumn {
-				return !c.failed
+				return c.fault
 			}
 		}
 	}
-	return false
+	return acquire.Bad.Because(acquire.Waiting)
 }
 
 // complete reports whether all columns of a table were read to their end in this poll.
@@ -577,7 +577,11 @@ func (s *stream) miss(c *cursor, b *acquire.Batch) {
 			continue
 		}
 		quality := c.fault
-		if !c.failed {
+		switch {
+		case c.failed:
+		case len(c.rows.fresh) > 0: // the row may be one of those whose label was not read
+			quality = s.unlabelled(c.rows)
+		default:
 			quality = acquire.Bad.Because(acquire.NotFound).WithNative(uint16(snmpwire.NoSuchInstance)).With(acquire.Final)
 			track.live, track.broken = false, c.table.Discontinuity == ""
 		}

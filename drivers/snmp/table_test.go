@@ -271,6 +271,26 @@ func TestLabelsThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// TestRenumberedRowsWithoutLabels has a row move to another index while labels fail: it
+// may be any of the new ones, and is not said to be gone.
+func TestRenumberedRowsWithoutLabels(t *testing.T) {
+	const labels, values = ifXEntry + ".1", ifXEntry + ".6"
+	objects := snmptest.Objects{labels + ".1": snmptest.Text("eth0"), values + ".1": snmptest.Counter64(1)}
+	inBubble(t, objects, snmp.Config{Tables: []snmp.Table{{
+		Name: "{label}", Label: labels, Columns: []snmp.Point{{Name: "in", OID: values, Type: snmp.Counter64}},
+	}}}, func(r *rig) {
+		r.poll()
+		r.agent.SetFault(snmptest.StatusAt(labels, 5))
+		r.mib.Delete(labels)
+		r.mib.Delete(values)
+		require.NoError(r, r.mib.Set(snmptest.Objects{labels + ".2": snmptest.Text("eth0"), values + ".2": snmptest.Counter64(2)}))
+		assert.Equal(r, []string{"eth0/in = -, bad: device (code 5)"}, r.poll())
+		assert.Equal(r, uint64(1), r.batch.Lost)
+		r.agent.SetFault(nil)
+		assert.Equal(r, []string{"eth0/in = 2, good"}, r.poll())
+	})
+}
+
 // TestLabelChangesBehindAHole renames a row while it has no cell.
 func TestLabelChangesBehindAHole(t *testing.T) {
 	const labels, values = ifXEntry + ".1", ifXEntry + ".6"
