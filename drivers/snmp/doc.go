@@ -51,9 +51,10 @@
 // Counters stay exact, in 64 bits, and wrap as the agent lets them: adding up is for
 // package aggregate. The first good sample of a counter after its agent restarted is
 // flagged acquire.Discontinuity. A restart shows by sysUpTime of the same packet, which
-// is back without having wrapped, or has grown far less than our clock; by the boots of
-// the engine of version 3; for one row, by the column Table.Discontinuity. A counter
-// whose row was gone is flagged, too, unless that column says that nothing happened.
+// is back without having wrapped, or has grown far less than our clock; by the engine of
+// version 3, which has booted, has lost its time, or is another; for one row, by the
+// column Table.Discontinuity. A counter whose row was gone is flagged, too, unless that
+// column says that nothing happened.
 //
 // # Qualities
 //

@@ -335,6 +335,9 @@ func (s *stream) exchange(ctx context.Context, p *snmpwire.PDU) (answer response
 		}
 		return response{}, s.now(), err
 	default:
+		if errors.Is(err, EngineChanged) || errors.Is(err, EngineTimeBackwards) {
+			s.restarted("engine") // its boots may be the same
+		}
 		s.silent = 0
 		s.answered = s.answered || s.broken() == nil && acquire.QualityOf(err).Reason() != acquire.Security
 		return response{}, s.now(), err
