@@ -1,8 +1,8 @@
 // Quickstart shows the whole way from the wire to kWh, without hardware: it
 // serves a simulated plant on loopback sockets, acquires its three meters over
-// Modbus/TCP and the UPS and PDU of its server room over SNMP version 3 in one
-// merged stream, meters them, and in the end compares what it found with what the
-// plant knows to be true.
+// Modbus/TCP, the UPS and PDU of its server room over SNMP version 3 and the
+// machines of its hall over OPC UA in one merged stream, meters them, and in the end
+// compares what it found with what the plant knows to be true.
 //
 //	go run ./examples/quickstart            a table that lives for 15 s, then the summary
 //	go run ./examples/quickstart -for 1m    longer; Ctrl-C ends it early and cleanly
@@ -73,6 +73,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 			d.observe(batch)
 		}
 		site.room.observe(batch)
+		site.hall.observe(batch)
 		for _, interval := range site.router.Observe(batch) {
 			screen.interval(interval)
 		}

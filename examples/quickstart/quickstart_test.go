@@ -27,7 +27,8 @@ func TestQuickstart(t *testing.T) {
 				}
 			}
 			assert.Regexp(t, `(?m)^main +peak demand \d\d:\d\d:\d\d .* ok$`, text)
-			for _, row := range []string{"pdu +import from power", "pdu +import from register", "pdu +24 outlets together", "ups +battery charge"} {
+			for _, row := range []string{"pdu +import from power", "pdu +import from register", "pdu +24 outlets together", "ups +battery charge",
+				"press +import from power", "press +import from register", "chiller +power"} {
 				assert.Regexp(t, `(?m)^`+row+` .* ok$`, text)
 			}
 			assert.Contains(t, text, "coverage 100 %")

@@ -26,7 +26,10 @@ func newScreen(out io.Writer, s *site, live bool) *screen {
 		if i < len(s.devices) {
 			name, protocol = s.devices[i].name, "Modbus/TCP"
 		} else {
-			name = []string{"ups", "pdu"}[i-len(s.devices)]
+			name = []string{"ups", "pdu", "hall"}[i-len(s.devices)]
+			if name == "hall" {
+				protocol = "OPC UA, Aes256_Sha256_RsaPss, SignAndEncrypt"
+			}
 		}
 		fmt.Fprintf(out, "  %-8s %-16s %s\n", name, server.Address(), protocol)
 	}
@@ -56,6 +59,7 @@ func (s *screen) refresh() {
 			fmt.Fprintf(s.out, " | %s %s kW %s kvar", d.name, d.show("P", 1000, 1), d.show("Q", 1000, 1))
 		}
 		fmt.Fprintf(s.out, " | pdu %s kW | ups %s %%", s.site.room.show("pdu/P", 2), s.site.room.show("ups/charge", 0))
+		fmt.Fprintf(s.out, " | press %s kW | chiller %s kW", s.site.hall.show("press", "P", 1000, 1), s.site.hall.show("chiller", "P", 1, 1))
 		fmt.Fprintln(s.out)
 		return
 	}
@@ -75,6 +79,9 @@ func (s *screen) refresh() {
 	}
 	r := s.site.room
 	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "pdu", r.show("pdu/P", 2), "", "", "", "", r.show("pdu/import", 1), "", statsOf(r.pdu).Link)
+	h, link := s.site.hall, statsOf(s.site.hall.source).Link
+	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "press", h.show("press", "P", 1000, 2), "", "", "", "", h.show("press", "import", 1000, 3), "", link)
+	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "chiller", h.show("chiller", "P", 1, 2), "", "", "", "", h.show("chiller", "supply", 1, 1)+" °C", "", link)
 	s.line("%-7s %8s %8s %5s %6s %5s %11s %10s  %s", "ups", "", "", "", r.show("ups/V", 1), r.show("ups/f", 2), r.show("ups/charge", 0)+" % full", "", statsOf(r.ups).Link)
 }
 

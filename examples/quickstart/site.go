@@ -56,10 +56,11 @@ var meters = []struct {
 type site struct {
 	devices []*device
 	room    *room
+	hall    *hall
 	catalog *acquire.Catalog
 	source  acquire.Source    // all devices, each kept connected
 	router  *aggregate.Router // one meter per device, and the PDU
-	servers []server          // of devices, then of the room
+	servers []server          // of devices, then of the room, then of the hall
 }
 
 // server is a simulated device.
@@ -112,12 +113,17 @@ func newSite(interval, demand time.Duration) (*site, error) {
 	if s.room, err = s.newRoom(simulated, interval); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	sources = append(sources, s.room.ups, s.room.pdu)
+	if s.hall, err = s.newHall(simulated, interval); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	sources = append(sources, s.room.ups, s.room.pdu, s.hall.source)
 	// The PDU's register counts by tenths of a kWh, too coarse for demand: a meter of
 	// its own counts it.
 	metering = append(metering,
 		aggregate.Metering{Name: "pdu", Power: "pdu/P", Rule: aggregate.Trapezoid, Demand: aggregate.Block(demand)},
-		aggregate.Metering{Name: pduRegister, Import: "pdu/import"})
+		aggregate.Metering{Name: pduRegister, Import: "pdu/import"},
+		aggregate.Metering{Name: "press", Power: "press/P", Import: "press/import", Rule: aggregate.Trapezoid, Demand: aggregate.Block(demand)},
+		aggregate.Metering{Name: "chiller", Power: "chiller/P", Rule: aggregate.HoldLeft, Demand: aggregate.Block(demand)})
 	if s.source, err = acquire.Merge(sources...); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -156,6 +156,7 @@ func summarise(out io.Writer, s *site, o options) error {
 	pdu, _ := s.router.Totals("pdu")
 	register, _ := s.router.Totals(pduRegister)
 	s.room.judge(pdu.Power.Import, register.Registers.Import, row)
+	s.hall.judge(s.router.Totals, row)
 	fmt.Fprintln(out)
 	for _, d := range s.devices {
 		st := d.stats()
@@ -163,6 +164,7 @@ func summarise(out io.Writer, s *site, o options) error {
 			d.name, st.Samples, st.BadSamples, st.Lost, st.Requests, st.Timeouts)
 	}
 	s.room.summary(out)
+	s.hall.summary(out)
 	fmt.Fprintf(out, "\nallowed: what polling every %v, a stamp in the middle of each request and the\n"+
 		"last digit of each register explain. Registers leave nothing to explain: their\nkWh must be exact.\n", o.interval)
 	if wrong > 0 {
