@@ -51,8 +51,9 @@ func between(b *testing.B, from, to units.Unit) units.Converter {
 func BenchmarkMultiplyByHand(b *testing.B) {
 	factor := 1000.0
 	each(b, func() {
+		factor, out := factor, results
 		for i, x := range values {
-			results[i] = x * factor
+			out[i] = x * factor
 		}
 	})
 }
@@ -74,8 +75,9 @@ func BenchmarkPrepared(b *testing.B) {
 		c := between(b, pair.from, pair.to)
 		b.Run(pair.name, func(b *testing.B) {
 			each(b, func() {
+				c, out := c, results // as a program has them: not behind the closure
 				for i, x := range values {
-					results[i] = c.Convert(x)
+					out[i] = c.Convert(x)
 				}
 			})
 		})
