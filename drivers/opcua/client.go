@@ -254,10 +254,6 @@ func (l *link) resolve(id NodeID) (*ua.NodeID, error) {
 	return n.resolve(l.namespaces)
 }
 
-// name returns a node id of this server with the URI of its namespace, by its index if
-// the server has no URI for it.
-func (l *link) name(id uabin.NodeID) NodeID { return nameNode(id, l.namespaces) }
-
 // nameNode returns a node id with the URI of its namespace as far as it has one.
 func nameNode(id uabin.NodeID, namespaces []string) NodeID {
 	n := node{index: id.Namespace, kind: id.Kind, number: id.Number, bytes: string(id.Bytes)}

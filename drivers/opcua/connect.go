@@ -239,27 +239,6 @@ type way struct {
 	first    bool     // the certificate is to be pinned
 }
 
-// connect dials, asks for endpoints, chooses and judges one, and opens a channel to it.
-// Nothing secret is sent.
-func (n *connector) connect(ctx context.Context) (*channel, endpoint, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.ConnectTimeout)
-	defer cancel()
-	w, err := n.explore(ctx)
-	if err != nil {
-		return nil, endpoint{}, err
-	}
-	for i, url := range w.urls {
-		c, err := n.open(ctx, w, url)
-		if err == nil {
-			return c, w.endpoint, nil
-		}
-		if i == len(w.urls)-1 || !misnamed(err) {
-			return nil, endpoint{}, err
-		}
-	}
-	return nil, endpoint{}, errors.New("opcua: no URL") // there is always one
-}
-
 // login logs in: with a new session, or with the one given, if the server still has it,
 // activated on a new channel. A channel that resume had must be closed before, or by the
 // caller later.

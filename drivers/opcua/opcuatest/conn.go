@@ -42,7 +42,6 @@ type conn struct {
 	next       token // what comes may be under it, and then it becomes current
 	old        token
 	queue      []*response
-	ended      bool
 	wake       chan struct{} // of one
 	done       chan struct{} // closed when what reads has ended
 	sent       uint32        // sequence number; of the goroutine that writes

@@ -106,7 +106,7 @@ func appendVariant(dst []byte, value any) []byte {
 
 // typeOf returns the id of the built-in type of a value, or of its elements; 0 for none.
 func typeOf(value any) (kind byte, array bool) {
-	switch value.(type) {
+	switch value := value.(type) {
 	case nil:
 		return 0, false
 	case bool, []bool:
@@ -160,7 +160,7 @@ func typeOf(value any) (kind byte, array bool) {
 	case []any:
 		kind = typeVariant
 	case Matrix:
-		kind, _ = typeOf(value.(Matrix).Values)
+		kind, _ = typeOf(value.Values)
 		return kind, true
 	default:
 		return 0, false
