@@ -94,7 +94,7 @@ const (
 	maxChannels = 16384
 	maxRates    = 1024
 	// maxRecords keeps the number of a record exact in every step of arithmetic.
-	maxRecords = 1 << 40
+	maxRecords = min(1<<40, math.MaxInt)
 )
 
 // parser reads a configuration line by line.
