@@ -58,7 +58,7 @@ func read(ctx context.Context, cfg opcua.ClientConfig) error {
 	for i, v := range values {
 		want := map[string]string{
 			"Boolean": "true", "SByte": "-128", "Byte": "255", "Int16": "-32768", "UInt16": "65535", "Int32": "-2147483648", "UInt32": "4294967295",
-			"Int64": fmt.Sprint(math.MinInt64), "UInt64": fmt.Sprint(uint64(math.MaxUint64)), "Float": "1.5", "Double": "-1e+300", "String": "Stromzähler",
+			"Int64": fmt.Sprint(int64(math.MinInt64)), "UInt64": fmt.Sprint(uint64(math.MaxUint64)), "Float": "1.5", "Double": "-1e+300", "String": "Stromzähler",
 			"NaN": "NaN",
 		}[names[i]]
 		got := v.String()
