@@ -14,6 +14,9 @@
 // stream, and final. A reading that failed is a sample without a value whose
 // Quality says why.
 //
+// Who writes a driver finds here what all drivers need: Schedule says when to poll,
+// Tally keeps the counters. The program in examples/driver is a whole one to start from.
+//
 // # Guarantees
 //
 // Each holds for every driver and wrapper of this module and has a check of its

@@ -1,6 +1,9 @@
 package acquire
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strconv"
 	"sync"
 )
@@ -115,6 +118,27 @@ func (t *Tally) Deliver(b *Batch) {
 	t.stats.BadSamples += bad
 	t.stats.TimeFaults += backwards
 	t.stats.Lost += b.Lost
+}
+
+// Fail records that connecting failed, or that a link was lost, because of err.
+func (t *Tally) Fail(err error, now Instant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Failures++
+	t.stats.LastError, t.stats.LastErrorAt = err, now
+	t.stats.enter(Ended, now)
+}
+
+// End records that a stream ended with err, its final error. That is a failure of the
+// link unless somebody wanted the end: the stream was closed, its context ended, or a
+// finite source was read to its end.
+func (t *Tally) End(err error, now Instant) {
+	if !errors.Is(err, ErrClosed) && !errors.Is(err, io.EOF) &&
+		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fail(err, now)
+		return
+	}
+	t.Enter(Ended, now)
 }
 
 func (s *Stats) enter(l Link, now Instant) {

@@ -294,7 +294,7 @@ func (l *link) exchange(ctx context.Context, c *caller, request []byte, timeout 
 	now := l.now()
 	if !l.framing.identified() {
 		// Others have the line meanwhile.
-		if err := pause(ctx, min(l.bus.doubt(l, c.unit).waits(l.grace), timeout)); err != nil {
+		if err := acquire.Pause(ctx, min(l.bus.doubt(l, c.unit).waits(l.grace), timeout)); err != nil {
 			return nil, midpoint(now, now), err
 		}
 	}
@@ -781,22 +781,7 @@ func (l *link) idle(ctx context.Context, d time.Duration) error {
 	if d == 0 {
 		return nil
 	}
-	return pause(ctx, d-time.Since(l.active))
-}
-
-// pause lets d pass.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return acquire.Pause(ctx, d-time.Since(l.active))
 }
 
 // resync brings the link in step with a unit that may owe answers, where these do

@@ -30,10 +30,9 @@ type stream struct {
 	refused  bool      // and refused another
 	barren   time.Time // when a poll that divided blocks gave nothing all the same
 
-	version   int       // of the source's plan
-	due       time.Time // when the poll to come is due
-	tick      int       // its number
-	silent    int       // requests in a row without a sign of life
+	version   int // of the source's plan
+	schedule  acquire.Schedule
+	silent    int // requests in a row without a sign of life
 	watermark acquire.Instant
 }
 
@@ -71,7 +70,15 @@ func newQuery(b *block, latest acquire.Instant) *query {
 }
 
 func newStream(src *Source, l *link) *stream {
-	return &stream{src: src, caller: caller{unit: src.cfg.Unit, framer: src.framer, retries: src.cfg.Retries}, link: l}
+	s := &stream{
+		src: src, link: l,
+		caller:   caller{unit: src.cfg.Unit, framer: src.framer, retries: src.cfg.Retries},
+		schedule: acquire.Schedule{Interval: src.cfg.Interval},
+	}
+	if src.bus.shared && src.cfg.Interval > 0 { // the second poll may be early, and finds its place
+		s.schedule.Begin(time.Now().Add(src.bus.untilSlot(src.slot, src.cfg.Interval) - src.cfg.Interval))
+	}
+	return s
 }
 
 // broken returns why the stream cannot go on, nil if it can.
@@ -90,7 +97,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		return s.err
 	}
 	b.Reset()
-	skipped, err := s.wait(ctx)
+	skipped, err := s.schedule.Wait(ctx)
 	if err != nil {
 		return s.end("wait", err)
 	}
@@ -102,7 +109,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 	}
 	s.caller.watch(ctx)
 	s.replan()
-	b.Lost = s.lost(skipped)
+	b.Lost = s.lost()
 	answered := s.poll(ctx, b)
 	if ctx.Err() != nil {
 		b.Reset()
@@ -129,33 +136,6 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 	return nil
 }
 
-// wait sleeps until the next poll is due and returns how many had to be skipped
-// because the caller, or the device, took too long.
-func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	now, interval := time.Now(), s.src.cfg.Interval
-	switch {
-	case s.due.IsZero():
-		s.due = now
-		if s.src.bus.shared && interval > 0 { // the second poll may be early, and finds its place
-			s.due = now.Add(s.src.bus.untilSlot(s.src.slot, interval) - interval)
-		}
-		return 0, nil
-	case interval < 0:
-		s.due = now
-		s.tick++
-		return 0, nil
-	case now.Sub(s.due)/interval >= 2:
-		skipped = uint64(now.Sub(s.due)/interval) - 1
-		s.due = s.due.Add(time.Duration(skipped) * interval)
-	}
-	s.due = s.due.Add(interval)
-	s.tick += int(skipped) + 1
-	return skipped, pause(ctx, s.due.Sub(now))
-}
-
 // leave gives up the link. What is on its way cannot matter: the next one is new.
 func (s *stream) leave() error {
 	if s.link == nil {
@@ -167,12 +147,9 @@ func (s *stream) leave() error {
 }
 
 // lost returns how many samples the polls skipped would have brought.
-func (s *stream) lost(skipped uint64) (n uint64) {
-	if skipped == 0 {
-		return 0
-	}
+func (s *stream) lost() (n uint64) {
 	for _, q := range s.blocks {
-		n += uint64((s.tick-1)/q.every-(s.tick-1-int(skipped))/q.every) * uint64(len(q.members))
+		n += s.schedule.Missed(q.every) * uint64(len(q.members))
 	}
 	return n
 }
@@ -196,7 +173,7 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 			q.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
-		if s.timedOut && (!answered || s.overdue()) {
+		if s.timedOut && (!answered || s.schedule.Overdue()) {
 			for _, unasked := range due[i:] {
 				unasked.owed = true
 				unasked.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
@@ -245,8 +222,8 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) (answered bool) {
 func (s *stream) insist(ctx context.Context, b *acquire.Batch) {
 	for try := 1; len(s.busy) > 0; try++ {
 		wait := s.src.cfg.Timeout / time.Duration(s.src.cfg.Retries+1)
-		last := try == s.src.cfg.Retries || s.src.cfg.Interval-time.Since(s.due) < 2*wait
-		if pause(ctx, min(wait, s.src.cfg.Interval-time.Since(s.due))) != nil {
+		last := try == s.src.cfg.Retries || s.schedule.Left() < 2*wait
+		if acquire.Pause(ctx, min(wait, s.schedule.Left())) != nil {
 			return
 		}
 		again := s.busy[:0]
@@ -267,7 +244,7 @@ func (s *stream) insist(ctx context.Context, b *acquire.Batch) {
 // asked for, and there is time for it.
 func (s *stream) worthAgain(err error) bool {
 	busy := errors.Is(err, Acknowledge) || errors.Is(err, ServerDeviceBusy)
-	return busy && s.src.cfg.Retries > 0 && !s.overdue()
+	return busy && s.src.cfg.Retries > 0 && !s.schedule.Overdue()
 }
 
 // turn returns the blocks to ask for in this poll. If the last one left some out,
@@ -276,7 +253,7 @@ func (s *stream) turn() []*query {
 	s.asking = s.asking[:0]
 	owed := false
 	for _, q := range s.blocks {
-		if q.owed || s.tick%q.every == 0 {
+		if q.owed || s.schedule.Turn(q.every) {
 			s.asking = append(s.asking, q)
 			owed = owed || q.owed
 		}
@@ -313,7 +290,7 @@ func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found 
 			part.bad(b, acquire.At(s.src.cfg.Now()), acquire.QualityOf(err))
 			continue
 		}
-		if s.timedOut && s.overdue() {
+		if s.timedOut && s.schedule.Overdue() {
 			part.bad(b, acquire.At(s.src.cfg.Now()), acquire.Bad.Because(acquire.Communication))
 			continue
 		}
@@ -347,24 +324,20 @@ func (s *stream) divide(ctx context.Context, q *query, b *acquire.Batch) (found 
 	return found
 }
 
-// overdue reports whether the next poll should have begun. Without a pause
-// between polls it always should.
-func (s *stream) overdue() bool { return time.Since(s.due) >= s.src.cfg.Interval }
-
 // barrenPause is how long blocks are not divided after that gave nothing at all.
 const barrenPause = time.Minute
 
 // spent reports whether the time for dividing blocks is over. That is done twice in
 // an hour or so, and may make a poll late if those follow each other quickly.
 func (s *stream) spent() bool {
-	return time.Since(s.due) >= max(s.src.cfg.Interval, s.src.cfg.Timeout)
+	return s.schedule.Age() >= max(s.src.cfg.Interval, s.src.cfg.Timeout)
 }
 
 // ask sends the request of one block and appends the samples of its answer. On
 // an error it appends nothing and returns the stamp for what is to be said.
 func (s *stream) ask(ctx context.Context, q *query, b *acquire.Batch) (acquire.Instant, error) {
 	late := s.caller.counts.late
-	q.asked = s.tick + 1
+	q.asked = s.schedule.Tick() + 1
 	s.caller.expect = q.bytes()
 	answer, at, err := s.link.exchange(ctx, &s.caller, q.request, s.src.cfg.Timeout)
 	switch {
@@ -479,15 +452,7 @@ func (s *stream) count(skipped uint64) {
 func (s *stream) end(op string, err error) error {
 	s.err = s.src.fault(op, err)
 	s.count(0)
-	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	now := acquire.At(s.src.cfg.Now())
-	if !wanted {
-		s.src.tally.Update(func(st *acquire.Stats) {
-			st.Failures++
-			st.LastError, st.LastErrorAt = s.err, now
-		})
-	}
-	s.src.tally.Enter(acquire.Ended, now)
+	s.src.tally.End(s.err, acquire.At(s.src.cfg.Now()))
 	return s.err
 }
 

@@ -193,7 +193,7 @@ func (w *window) send(ctx context.Context, s *stream, due []*query, size int) ([
 		id := uint16(l.bus.transactions.Add(1))
 		binary.BigEndian.PutUint16(q.request, id)
 		out = append(out, q.request...)
-		q.asked = s.tick + 1
+		q.asked = s.schedule.Tick() + 1
 		w.flights[w.under] = flight{q, id, sent, now}
 		w.under++
 		if l.trace.Sent != nil {

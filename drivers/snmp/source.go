@@ -343,12 +343,7 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 	session, err := openSession(bounded, s.agent)
 	if err != nil {
 		err = s.fault("open", err)
-		now := acquire.At(s.cfg.Now())
-		s.tally.Update(func(st *acquire.Stats) {
-			st.Failures++
-			st.LastError, st.LastErrorAt = err, now
-		})
-		s.tally.Enter(acquire.Ended, now)
+		s.tally.Fail(err, acquire.At(s.cfg.Now()))
 		return nil, err
 	}
 	s.tally.Update(func(st *acquire.Stats) { st.Connects++ })

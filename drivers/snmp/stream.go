@@ -39,9 +39,8 @@ type stream struct {
 	took     time.Duration // until its answer came
 	quickest time.Duration // that any took
 
-	due       time.Time // when the poll to come is due
-	tick      int       // its number
-	silent    int       // requests in a row without an answer
+	schedule  acquire.Schedule
+	silent    int // requests in a row without an answer
 	watermark acquire.Instant
 	reasons   map[OID]acquire.Quality // why scalars are asked for alone
 	suspect   int                     // bytes of an answer that did not come, 0: none
@@ -62,7 +61,10 @@ type query struct {
 }
 
 func newStream(src *Source, session *session, m *memory) *stream {
-	return &stream{src: src, session: session, memory: m, reasons: make(map[OID]acquire.Quality)}
+	return &stream{
+		src: src, session: session, memory: m, reasons: make(map[OID]acquire.Quality),
+		schedule: acquire.Schedule{Interval: src.cfg.Interval},
+	}
 }
 
 // Next waits for the next tick and asks for everything that is due. What the agent does
@@ -72,7 +74,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		return s.err
 	}
 	b.Reset()
-	skipped, err := s.wait(ctx)
+	skipped, err := s.schedule.Wait(ctx)
 	if err != nil {
 		return s.end("wait", err)
 	}
@@ -89,7 +91,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 			return s.err
 		}
 	}
-	b.Lost = s.missed(skipped) + s.lost
+	b.Lost = s.missed() + s.lost
 	b.Received = s.now()
 	s.watermark = max(s.watermark, b.Received)
 	b.Watermark, b.Points = s.watermark, s.src.Points()
@@ -112,55 +114,8 @@ func (s *stream) broken() error {
 	return s.session.failure()
 }
 
-// wait sleeps until the next poll is due and returns how many had to be skipped
-// because the caller, or the agent, took too long.
-func (s *stream) wait(ctx context.Context) (skipped uint64, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	now, interval := time.Now(), s.src.cfg.Interval
-	switch {
-	case s.due.IsZero():
-		s.due = now
-		return 0, nil
-	case interval < 0:
-		s.due = now
-		s.tick++
-		return 0, nil
-	case now.Sub(s.due)/interval >= 2:
-		skipped = uint64(now.Sub(s.due)/interval) - 1
-		s.due = s.due.Add(time.Duration(skipped) * interval)
-	}
-	s.due = s.due.Add(interval)
-	s.tick += int(skipped) + 1
-	return skipped, pause(ctx, s.due.Sub(now))
-}
-
-// pause waits for d, or until the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// overdue reports whether the next poll should have begun.
-func (s *stream) overdue() bool {
-	return s.src.cfg.Interval > 0 && time.Since(s.due) >= s.src.cfg.Interval
-}
-
 // missed returns how many samples the polls skipped would have brought.
-func (s *stream) missed(skipped uint64) (n uint64) {
-	if skipped == 0 {
-		return 0
-	}
+func (s *stream) missed() (n uint64) {
 	for _, q := range s.queries {
 		samples := 0
 		if q.get != nil {
@@ -170,7 +125,7 @@ func (s *stream) missed(skipped uint64) (n uint64) {
 				samples += c.given
 			}
 		}
-		n += uint64((s.tick-1)/q.every-(s.tick-1-int(skipped))/q.every) * uint64(samples)
+		n += s.schedule.Missed(q.every) * uint64(samples)
 	}
 	return n
 }
@@ -242,19 +197,19 @@ func (s *stream) poll(ctx context.Context, b *acquire.Batch) bool {
 			q.fail(s, b, acquire.QualityOf(err))
 			continue
 		}
-		if s.timedOut && (!s.answered || s.overdue()) {
+		if s.timedOut && (!s.answered || s.schedule.Overdue()) {
 			q.owed = true
 			q.fail(s, b, acquire.Bad.Because(acquire.Communication))
 			continue
 		}
 		switch {
 		case q.walk != nil:
-			q.asked = s.tick + 1
+			q.asked = s.schedule.Tick() + 1
 			q.owed = !s.sweep(ctx, q.walk, b)
 		case q.alone && q != retried:
 			q.fail(s, b, q.why)
 		default:
-			q.asked = s.tick + 1
+			q.asked = s.schedule.Tick() + 1
 			s.ask(ctx, q, q.get, b)
 		}
 		if ctx.Err() != nil {
@@ -288,7 +243,7 @@ func (s *stream) turn() []*query {
 	s.asking = s.asking[:0]
 	owed := false
 	for _, q := range s.queries {
-		if q.owed || s.tick%q.every == 0 {
+		if q.owed || s.schedule.Turn(q.every) {
 			s.asking = append(s.asking, q)
 			owed = owed || q.owed
 		}
@@ -373,7 +328,7 @@ func (s *stream) ask(ctx context.Context, q *query, g *get, b *acquire.Batch) {
 		s.say(b, g.scalars, s.now(), acquire.QualityOf(err))
 		return
 	}
-	if s.timedOut && (!s.answered || s.overdue()) {
+	if s.timedOut && (!s.answered || s.schedule.Overdue()) {
 		q.owed = true
 		s.say(b, g.scalars, s.now(), acquire.Bad.Because(acquire.Communication))
 		return
@@ -598,15 +553,7 @@ func (s *stream) end(op string, err error) error {
 	s.err = s.src.fault(op, err)
 	s.count()
 	s.src.keep(s.memory)
-	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	now := s.now()
-	if !wanted {
-		s.src.tally.Update(func(st *acquire.Stats) {
-			st.Failures++
-			st.LastError, st.LastErrorAt = s.err, now
-		})
-	}
-	s.src.tally.Enter(acquire.Ended, now)
+	s.src.tally.End(s.err, s.now())
 	return s.err
 }
 

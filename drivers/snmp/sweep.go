@@ -89,7 +89,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 			w.fail(s.now(), acquire.QualityOf(err))
 			break
 		}
-		if s.timedOut && (!s.answered || s.overdue()) {
+		if s.timedOut && (!s.answered || s.schedule.Overdue()) {
 			w.fail(s.now(), acquire.Bad.Because(acquire.Communication))
 			return false
 		}
@@ -104,7 +104,7 @@ func (s *stream) sweep(ctx context.Context, w *walk, b *acquire.Batch) bool {
 		switch {
 		case ctx.Err() != nil:
 			return true
-		case errors.Is(err, ErrTimeout) && repetitions > 1 && s.answered && !s.overdue() && !w.lost:
+		case errors.Is(err, ErrTimeout) && repetitions > 1 && s.answered && !s.schedule.Overdue() && !w.lost:
 			w.lost = true
 			s.doubt()
 			w.lessen(repetitions)

@@ -332,12 +332,7 @@ func (l *TrapListener) Open(ctx context.Context) (acquire.Stream, error) {
 	}
 	if err != nil {
 		err = l.fault("open", err)
-		now := acquire.At(l.cfg.Now())
-		l.tally.Update(func(st *acquire.Stats) {
-			st.Failures++
-			st.LastError, st.LastErrorAt = err, now
-		})
-		l.tally.Enter(acquire.Ended, now)
+		l.tally.Fail(err, acquire.At(l.cfg.Now()))
 		return nil, err
 	}
 	l.tally.Update(func(st *acquire.Stats) { st.Connects++ })

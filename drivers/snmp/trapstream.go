@@ -420,15 +420,7 @@ func (s *trapStream) Close() error {
 func (s *trapStream) end(err error) error {
 	l := s.listener
 	s.err = l.fault("read", err)
-	wanted := errors.Is(err, acquire.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	now := acquire.At(l.cfg.Now())
-	if !wanted {
-		l.tally.Update(func(st *acquire.Stats) {
-			st.Failures++
-			st.LastError, st.LastErrorAt = s.err, now
-		})
-	}
-	l.tally.Enter(acquire.Ended, now)
+	l.tally.End(s.err, acquire.At(l.cfg.Now()))
 	return s.err
 }
 

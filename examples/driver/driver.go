@@ -79,13 +79,14 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 		conn, err = s.cfg.Dial(ctx)
 	}
 	if err != nil {
-		s.tally.Update(func(st *acquire.Stats) { st.Failures++ })
-		return nil, s.fault("open", err)
+		err = s.fault("open", err)
+		s.tally.Fail(err, acquire.At(s.cfg.Now()))
+		return nil, err
 	}
 	s.tally.Update(func(st *acquire.Stats) { st.Connects++ })
 	return &stream{
 		Source: s, conn: conn, answers: bufio.NewReaderSize(conn, maxLine),
-		due: time.Now(), latest: make([]acquire.Instant, len(s.points)),
+		schedule: acquire.Schedule{Interval: s.cfg.Interval}, latest: make([]acquire.Instant, len(s.points)),
 	}, nil
 }
 
@@ -95,11 +96,11 @@ func (s *Source) fault(op string, err error) error {
 
 type stream struct {
 	*Source
-	conn    net.Conn
-	answers *bufio.Reader
-	due     time.Time         // of the next poll
-	latest  []acquire.Instant // latest stamp of each point
-	err     error             // final
+	conn     net.Conn
+	answers  *bufio.Reader
+	schedule acquire.Schedule
+	latest   []acquire.Instant // latest stamp of each point
+	err      error             // final
 }
 
 // Next makes one poll and puts it into b.
@@ -108,9 +109,11 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		return s.err
 	}
 	b.Reset()
-	if err := s.wait(ctx, b); err != nil {
+	skipped, err := s.schedule.Wait(ctx)
+	if err != nil {
 		return s.fail(err)
 	}
+	b.Lost = skipped * uint64(len(s.points))
 	// The end of ctx interrupts whatever the connection waits for.
 	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -125,7 +128,6 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 				// No answer names its request, so after a failure nobody knows which
 				// comes next. What was read is delivered, the rest is bad, and the
 				// next call says the error.
-				s.tally.Update(func(st *acquire.Stats) { st.Failures++ })
 				s.fail(err)
 			}
 		}
@@ -137,30 +139,12 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		s.latest[i] = max(s.latest[i], sample.Time)
 		b.Append(sample)
 	}
+	s.tally.Update(func(st *acquire.Stats) { st.Skipped += skipped })
 	s.tally.Deliver(b)
 	if s.err == nil {
 		s.tally.Enter(acquire.Up, b.Received)
 	}
 	return nil
-}
-
-// wait returns when the next poll is due. It counts the polls that were missed
-// because the consumer was away.
-func (s *stream) wait(ctx context.Context, b *acquire.Batch) error {
-	if missed := time.Since(s.due) / s.cfg.Interval; missed > 0 {
-		s.due = s.due.Add(missed * s.cfg.Interval)
-		b.Lost = uint64(missed) * uint64(len(s.points))
-		s.tally.Update(func(st *acquire.Stats) { st.Skipped += uint64(missed) })
-	}
-	due := time.NewTimer(time.Until(s.due))
-	defer due.Stop()
-	s.due = s.due.Add(s.cfg.Interval)
-	select {
-	case <-due.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // ask makes one request. An error ends the stream; a refusal does not.
@@ -216,6 +200,7 @@ func parse(line string, i int) (acquire.Value, acquire.Quality, error) {
 // fail makes err final and ends the connection.
 func (s *stream) fail(err error) error {
 	s.err = s.fault("next", err)
+	s.tally.End(s.err, acquire.At(s.cfg.Now()))
 	s.conn.Close()
 	return s.err
 }
@@ -225,6 +210,5 @@ func (s *stream) Close() error {
 	if s.err == nil {
 		s.fail(acquire.ErrClosed)
 	}
-	s.tally.Enter(acquire.Ended, acquire.At(s.cfg.Now()))
 	return nil
 }
