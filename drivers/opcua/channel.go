@@ -36,7 +36,8 @@ type channelConfig struct {
 	key        keyPair // our own; none with mode None
 	server     []byte  // the server's certificate, DER and judged already; nil with mode None
 	lifetime   time.Duration
-	maxMessage int // of a response, in bytes over all its chunks
+	timeout    time.Duration // of hello, and of the first OPN
+	maxMessage int           // of a response, in bytes over all its chunks
 	now        func() time.Time
 	counters   *channelCounters
 }
@@ -65,6 +66,8 @@ type channel struct {
 	previous token      // what comes may still be, until the server uses current
 	waiting  map[uint32]*call
 	failure  error // final
+
+	held bool // a session was activated, and not asked to end
 
 	renewing   *call // the OPN under way
 	renewNonce []byte
@@ -124,20 +127,15 @@ func openChannel(ctx context.Context, conn net.Conn, cfg channelConfig) (*channe
 	c := &channel{conn: conn, cfg: cfg, waiting: make(map[uint32]*call), ended: make(chan struct{})}
 	// The end of ctx interrupts reading and writing.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
+	err := c.step(ctx, "Hello", c.hello)
+	if err == nil {
+		err = c.step(ctx, "OpenSecureChannel", c.open)
 	}
-	err := c.handshake()
-	if !stop() {
-		err = errors.Join(ctx.Err(), err)
+	if !stop() && err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		conn.Close()
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		} else if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			err = context.DeadlineExceeded // the connection saw it first
-		}
 		return nil, err
 	}
 	conn.SetDeadline(time.Time{})
@@ -147,8 +145,38 @@ func openChannel(ctx context.Context, conn net.Conn, cfg channelConfig) (*channe
 	return c, nil
 }
 
-// handshake exchanges hello, acknowledge and the first OPN.
-func (c *channel) handshake() error {
+// step does one exchange of the opening within its time, however slowly what belongs to
+// it comes.
+func (c *channel) step(ctx context.Context, service string, do func() error) error {
+	deadline := time.Now().Add(c.cfg.timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := c.conn.SetDeadline(deadline); err != nil {
+		return lost(err)
+	}
+	if err := ctx.Err(); err != nil { // what interrupted the connection may be undone now
+		return err
+	}
+	err := do()
+	late, ok := errors.AsType[net.Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ok || !late.Timeout():
+		return err
+	}
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded // the connection saw it first
+	}
+	c.cfg.counters.timeouts.Add(1)
+	return &TimeoutError{Service: service, After: c.cfg.timeout}
+}
+
+// hello exchanges hello and acknowledge.
+func (c *channel) hello() error {
 	hello := binary.LittleEndian.AppendUint32(nil, 0) // protocol version
 	hello = binary.LittleEndian.AppendUint32(hello, ourBuffer)
 	hello = binary.LittleEndian.AppendUint32(hello, ourBuffer)
@@ -189,7 +217,7 @@ func (c *channel) handshake() error {
 		c.senderHeader = appendText(nil, c.cfg.policy)
 		c.senderHeader = append(c.senderHeader, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)
 	}
-	return c.open()
+	return nil
 }
 
 // prepare makes the asymmetric seal and the header that goes with it.
@@ -598,8 +626,20 @@ func (c *channel) err() error {
 	return c.failure
 }
 
-// close ends the channel and returns when its goroutines have.
+// partingTime is how long it may take to get the word out that a channel ends.
+const partingTime = 200 * time.Millisecond
+
+// close ends the channel and returns when its goroutines have. The server is told, if
+// that can be done at once, unless a session is to go on: it outlives its channel as
+// section 5.6 of part 4 has it, and some servers end it with CloseSecureChannel.
 func (c *channel) close() {
+	c.state.Lock()
+	silent := c.failure != nil || c.held
+	c.state.Unlock()
+	if !silent && c.writing.TryLock() {
+		c.part()
+		c.writing.Unlock()
+	}
 	c.fail(net.ErrClosed)
 	c.inner.Wait()
 }
@@ -725,6 +765,14 @@ func encodeRequest(request ua.Request, header *ua.RequestHeader) ([]byte, error)
 	return append(prefix, body...), nil
 }
 
+// requestID returns the type of an encoded request, 0 of one that is not encoded here.
+func requestID(body []byte) uint16 {
+	if len(body) < 4 || body[0] != 0x01 || body[1] != 0 { // a node id of four bytes in namespace 0
+		return 0
+	}
+	return binary.LittleEndian.Uint16(body[2:])
+}
+
 // send sends a request and returns at once. Its answer comes to wait.
 func (c *channel) send(request ua.Request, authentication *ua.NodeID, timeout time.Duration) (*call, error) {
 	k, err := c.register(nil)
@@ -766,10 +814,39 @@ func (c *channel) write(body []byte, request uint32, timeout time.Duration) erro
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	return c.writeLocked("MSGF", body, request, timeout)
+}
+
+// part sends a CloseSecureChannelRequest, which has no answer. Its caller holds writing.
+func (c *channel) part() {
+	c.state.Lock()
+	c.requests++
+	request := c.requests
+	c.state.Unlock()
+	body, err := encodeRequest(&ua.CloseSecureChannelRequest{}, &ua.RequestHeader{Timestamp: c.cfg.now(), RequestHandle: request})
+	if err == nil {
+		_ = c.writeLocked("CLOF", body, request, partingTime) // the channel ends either way
+	}
+}
+
+// Encoding ids of the requests that begin and end the use of a channel by a session (OPC
+// 10000-6, annex A.3).
+const activateSessionRequestID = 467
+
+// writeLocked is write for a message whose last chunk is of a kind. Its caller holds
+// writing.
+func (c *channel) writeLocked(kind string, body []byte, request uint32, timeout time.Duration) error {
 	c.state.Lock()
 	id, protection := c.id, c.current
+	switch requestID(body) {
+	case activateSessionRequestID:
+		c.held = true
+	case closeSessionRequestID:
+		c.held = false
+	}
 	c.state.Unlock()
 	const headers = 16
+	last := kind
 	room := protection.seal.capacity(c.sendChunk, headers)
 	if chunks := (len(body) + room - 1) / room; c.sendChunks > 0 && chunks > c.sendChunks {
 		return &ServiceError{Service: "request", Status: StatusBadRequestTooLarge}
@@ -779,7 +856,7 @@ func (c *channel) write(body []byte, request uint32, timeout time.Duration) erro
 		part := body[:min(room, len(body))]
 		body = body[len(part):]
 		start := len(c.out)
-		kind := "MSGF"
+		kind := last
 		if len(body) > 0 {
 			kind = "MSGC"
 		}

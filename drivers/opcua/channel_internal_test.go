@@ -75,7 +75,7 @@ func TestChannelWithGopcua(t *testing.T) {
 					conn, err := net.Dial("tcp", address)
 					require.NoError(t, err)
 					cfg := channelConfig{
-						url: "opc.tcp://" + address, policy: policy, mode: mode, lifetime: time.Hour, maxMessage: 1 << 20, now: time.Now, counters: new(channelCounters),
+						url: "opc.tcp://" + address, policy: policy, mode: mode, lifetime: time.Hour, timeout: 10 * time.Second, maxMessage: 1 << 20, now: time.Now, counters: new(channelCounters),
 					}
 					if mode != ua.MessageSecurityModeNone {
 						cfg.key, cfg.server = own, theirs.certificate

@@ -68,9 +68,12 @@ type ClientConfig struct {
 	ApplicationURI string
 	// SessionName is how administrators of the server see us. Default: "fieldtap".
 	SessionName string
-	// Timeout is how long to wait for the answer to one request. Default: 10 s.
+	// Timeout is how long to wait for the answer to one request, and for each step of a
+	// login: the connection, the hello, the channel, the endpoints, the session. Default:
+	// 10 s.
 	Timeout time.Duration
-	// ConnectTimeout bounds a login further than its context. Default: 20 s.
+	// ConnectTimeout bounds a login as a whole, with what Identity.Token takes, further than
+	// its context. Default: 20 s.
 	ConnectTimeout time.Duration
 	// SessionTimeout is how long the server is to keep a session without a connection.
 	// Default: 2 min.
@@ -243,8 +246,17 @@ type way struct {
 // activated on a new channel. A channel that resume had must be closed before, or by the
 // caller later.
 func (n *connector) login(ctx context.Context, resume *session) (s *session, resumed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.ConnectTimeout)
-	defer cancel()
+	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) > n.cfg.ConnectTimeout {
+		whole := ctx
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, n.cfg.ConnectTimeout)
+		defer cancel()
+		defer func() {
+			if errors.Is(err, context.DeadlineExceeded) && whole.Err() == nil {
+				err = &TimeoutError{Service: "login", After: n.cfg.ConnectTimeout}
+			}
+		}()
+	}
 	w, err := n.explore(ctx)
 	if err != nil {
 		return nil, false, err
@@ -373,13 +385,20 @@ func (n *connector) judge(w *way) error {
 
 // hail opens a channel.
 func (n *connector) hail(ctx context.Context, cfg channelConfig) (*channel, error) {
-	conn, err := n.cfg.Dial(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+	bounded, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
+	defer cancel()
+	conn, err := n.cfg.Dial(bounded)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case bounded.Err() != nil:
+		n.counters.timeouts.Add(1)
+		return nil, &TimeoutError{Service: "connection", After: n.cfg.Timeout}
+	default:
 		return nil, lost(err)
 	}
+	cfg.timeout = n.cfg.Timeout
 	cfg.maxMessage = cmp.Or(cfg.maxMessage, n.cfg.MaxMessage)
 	cfg.lifetime, cfg.now, cfg.counters = n.cfg.TokenLifetime, n.cfg.Now, &n.counters
 	return openChannel(ctx, conn, cfg)
@@ -471,7 +490,9 @@ func (n *connector) begin(ctx context.Context, w *way, c *channel) (*session, er
 		err = s.activate(ctx)
 	}
 	if err != nil {
-		s.close(ctx, true)
+		bounded, cancel := context.WithTimeout(ctx, partingTime)
+		defer cancel()
+		s.close(bounded, true)
 		return nil, err
 	}
 	return s, nil

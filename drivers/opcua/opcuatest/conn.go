@@ -137,7 +137,9 @@ func (c *conn) read() error {
 		case (kind == "MSGF" || kind == "MSGC" || kind == "MSGA") && c.opened:
 			err = c.message(kind, chunk)
 		case kind == "CLOF" && c.opened:
-			return io.EOF
+			if err = c.message(kind, chunk); err == nil {
+				return io.EOF
+			}
 		default:
 			err = fmt.Errorf("chunk of kind %q: %w", kind, ua.StatusBadTCPMessageTypeInvalid)
 		}
@@ -324,6 +326,14 @@ func (c *conn) message(kind string, chunk []byte) error {
 	}
 	if err != nil {
 		return err
+	}
+	if _, ok := v.(*ua.CloseSecureChannelRequest); ok != (kind == "CLOF") {
+		return fmt.Errorf("%T in a chunk of kind %q: %w", v, kind, ua.StatusBadTCPMessageTypeInvalid)
+	} else if ok {
+		c.server.mu.Lock()
+		c.server.stats.Requests["CloseSecureChannel"]++
+		c.server.mu.Unlock()
+		return nil
 	}
 	r, ok := v.(ua.Request)
 	if !ok || r.Header() == nil {
