@@ -187,32 +187,65 @@ func allPlain(qualities []acquire.Quality) bool {
 }
 
 // pushChunk takes common samples from the front of a column, whose qualities are
-// good, and returns how many: 0 if the first is not a common one.
+// good, and returns how many: 0 if the first is not a common one. It looks no
+// further ahead than it has to, because memory brings a column fast in its order
+// alone.
 func (g *gauge) pushChunk(times []acquire.Instant, values []float64) int {
 	if !g.push(times[0], values[0], acquire.Good) {
 		return 0
 	}
-	if last := times[len(times)-1]; last >= g.limit {
-		n := sort.Search(len(times), func(i int) bool { return times[i] >= g.limit })
-		times = times[:max(n, 1)]
-	}
-	values = values[:len(times)]
-	rest := times[1:]
-	if len(rest) == 0 {
+	if len(times) == 1 {
 		return 1
 	}
-	if g.addTimedSteps(rest[0]-times[0], rest, values[1:]) {
+	start, step := times[0], times[1]-times[0]
+	if step <= 0 || uint64(step) > uint64(g.maxGap) {
+		return 1
+	}
+	if n := min(int64(len(times)), int64(g.limit-start-1)/int64(step)+1); n > 1 {
+		if n := g.addTimedSteps(step, times[1:n], values[1:n]); n > 0 {
+			return n + 1
+		}
+	}
+	times = inBlock(times, step, g.limit)
+	values = values[:len(times)]
+	if len(times) == 1 || g.addLines(times[1:], values[1:]) {
 		return len(times)
 	}
-	if g.addLines(rest, values[1:]) {
-		return len(times)
-	}
-	for i, t := range rest {
+	for i, t := range times[1:] {
 		if !g.push(t, values[i+1], acquire.Good) && !g.pushCrossing(t, values[i+1], acquire.Good) {
 			return i + 1
 		}
 	}
 	return len(times)
+}
+
+// inBlock returns the front of times, of which the first is before limit, up to one
+// that is before limit too: all of that block if the times are about step apart,
+// and mostly if they are not.
+func inBlock(times []acquire.Instant, step, limit acquire.Instant) []acquire.Instant {
+	n := len(times)
+	if times[n-1] < limit {
+		return times
+	}
+	if guess := int64(limit-times[0]) / int64(step); guess < int64(n) {
+		n = int(guess)
+		for range 8 {
+			if times[n] >= limit {
+				break
+			}
+			n++ // stays in times, whose last is not before limit
+		}
+		for range 8 {
+			if n == 0 || times[n-1] < limit {
+				break
+			}
+			n--
+		}
+	}
+	if n == 0 || times[n-1] >= limit {
+		n = sort.Search(len(times), func(i int) bool { return times[i] >= limit })
+	}
+	return times[:max(n, 1)]
 }
 
 // pushSteps is pushChunk for samples at t and every step after it.
@@ -248,17 +281,16 @@ func (g *gauge) addSteps(step acquire.Instant, values []float64) bool {
 	return true
 }
 
-// addTimedSteps is addSteps for times that may be step apart.
-func (g *gauge) addTimedSteps(step acquire.Instant, times []acquire.Instant, values []float64) bool {
-	if step <= 0 || int64(step) > g.maxGap {
-		return false
-	}
+// addTimedSteps is addSteps for as many values as have times step apart, and
+// returns how many: 0, with nothing done, where too few have for that to be of use,
+// or not all of those are common samples of one direction.
+func (g *gauge) addTimedSteps(step acquire.Instant, times []acquire.Instant, values []float64) int {
 	run := g.run()
-	if !run.addSteps(times, values, g.last+step, step) {
-		return false
+	n := run.addSteps(times, values, g.last+step, step)
+	if n > 0 {
+		g.bookSteps(&run, step, n)
 	}
-	g.bookSteps(&run, step, len(values))
-	return true
+	return n
 }
 
 // bookSteps books n values step apart.

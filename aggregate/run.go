@@ -37,13 +37,24 @@ const (
 	roundZero  = 0x4338000000000000 - partBits<<52
 )
 
+// The loops of a run multiply by runUnit too, which is exact, so that the sums of
+// what they take lie between 2 and 4. The bits of all such sums begin with those of
+// runZero, which are one 1 and eleven 0: bits that must not be set show in the or of
+// them all. They do for every other sum, below 2 or not below 4, infinite or no
+// number, except for 0, and that has the last bits of a tie.
+const (
+	runUnit  = 1.0 / (1 << powerBits)
+	runShift = 2 + 0.5*runUnit
+	runZero  = 1 << 62
+)
+
 // run starts a run after the last sample, of which g is armed.
 func (g *gauge) run() run {
 	r := run{factor: g.factor, first: uint64(g.p)}
 	if g.rule() == MeanOverPast {
 		r.first = 0
 	}
-	r.seen = r.first << partBits
+	r.seen = runZero | r.first<<partBits
 	if r.first>>powerBits != 0 {
 		r.seen = 1 << 63
 	}
@@ -67,13 +78,13 @@ func (r *run) one(value float64) bool {
 }
 
 // sound reports whether all that the loops have seen is positive and in range.
-func (r *run) sound() bool { return r.seen>>(powerBits+partBits) == 0 }
+func (r *run) sound() bool { return (r.seen^runZero)>>(powerBits+partBits) == 0 }
 
 // add adds the powers of values up. It reports false unless all can be rounded
 // and are of the direction of r.
 func (r *run) add(values []float64) bool {
 	for i := 0; i < len(values); i++ {
-		i += r.addSome(values[i:len(values)-1], r.factor, roundShift, roundZero)
+		i += r.addSome(values[i : len(values)-1])
 		if !r.one(values[i]) {
 			return false
 		}
@@ -83,74 +94,101 @@ func (r *run) add(values []float64) bool {
 }
 
 // addSome adds up to the first value that may be a tie, or that is left over, and
-// returns how many it has added. It takes constants as arguments because the
-// compiler then keeps them in registers.
-func (r *run) addSome(values []float64, factor, shift float64, zero uint64) int {
+// returns how many it has added.
+func (r *run) addSome(values []float64) int {
 	i := r.addVector(values)
-	sum, seen := r.quanta.lo, r.seen
+	n, sum, seen := addPowers(values[i:], r.factor*runUnit, runShift)
+	r.quanta.lo += sum
+	r.seen |= seen
+	return i + n
+}
+
+// addPowers adds up powers to the first that may be a tie, or to the last three,
+// and returns how many, their sum, and the bits of all. It takes constants as
+// arguments because the compiler then keeps them in registers.
+func addPowers(values []float64, factor, shift float64) (n int, sum, seen uint64) {
+	i := 0
 	for ; i < len(values)-3; i += 4 {
-		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
-		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
-		c := math.Float64bits(float64(values[i+2]*factor)+shift) - zero
-		d := math.Float64bits(float64(values[i+3]*factor)+shift) - zero
-		if a&partMask == 0 || b&partMask == 0 || c&partMask == 0 || d&partMask == 0 {
+		a := math.Float64bits(float64(values[i]*factor) + shift)
+		b := math.Float64bits(float64(values[i+1]*factor) + shift)
+		if a&partMask == 0 || b&partMask == 0 {
+			break
+		}
+		c := math.Float64bits(float64(values[i+2]*factor) + shift)
+		d := math.Float64bits(float64(values[i+3]*factor) + shift)
+		if c&partMask == 0 || d&partMask == 0 {
 			break
 		}
 		seen |= a | b | c | d
 		sum += a>>partBits + b>>partBits + c>>partBits + d>>partBits
 	}
-	r.quanta.lo, r.seen = sum, seen
-	return i
+	return i, sum - uint64(i)*(runZero>>partBits), seen
 }
 
-// addSteps is add, and reports false too unless the times are step apart and the
-// first is at.
-func (r *run) addSteps(times []acquire.Instant, values []float64, at, step acquire.Instant) bool {
+// fewSteps is how many equal steps are not worth a run of them.
+const fewSteps = 8
+
+// addSteps is add up to the first time that is not step after the one before,
+// where the first has to be at, and returns how many values that are: 0 unless all
+// of them can be rounded and are of the direction of r, or if they are few.
+func (r *run) addSteps(times []acquire.Instant, values []float64, at, step acquire.Instant) int {
 	n := len(times)
-	if times[0] != at || times[n-1]-at != step*acquire.Instant(n-1) {
-		return false
-	}
 	for i := 0; i < n; i++ {
-		i += r.addSomeSteps(times[i:n-1], values[i:n-1], at+acquire.Instant(i)*step, step, r.factor, roundShift, roundZero)
-		if times[i] != at+acquire.Instant(i)*step || !r.one(values[i]) {
-			return false
+		i += r.addSomeSteps(times[i:n-1], values[i:n-1], at+acquire.Instant(i)*step, step)
+		if times[i] != at+acquire.Instant(i)*step {
+			if n = i; n < fewSteps || !r.one(values[n-1]) {
+				return 0
+			}
+			break
+		}
+		if !r.one(values[i]) {
+			return 0
 		}
 		r.quanta.lo += r.p
 	}
-	return r.sound()
+	if !r.sound() {
+		return 0
+	}
+	return n
 }
 
-// addSomeSteps is addSome for addSteps. Times that are not step apart show in the
-// bits that are looked for at the end.
-func (r *run) addSomeSteps(times []acquire.Instant, values []float64, at, step acquire.Instant, factor, shift float64, zero uint64) int {
-	values = values[:len(times)]
+// addSomeSteps is addSome for addSteps. It also stops at a time that is not step
+// after the one before.
+func (r *run) addSomeSteps(times []acquire.Instant, values []float64, at, step acquire.Instant) int {
 	i := r.addVectorSteps(times, values, at, step)
-	at += acquire.Instant(i) * step
-	sum, seen, other := r.quanta.lo, r.seen, acquire.Instant(0)
+	n, sum, seen := addTimedPowers(times[i:], values[i:], at+acquire.Instant(i)*step, step, r.factor*runUnit, runShift)
+	r.quanta.lo += sum
+	r.seen |= seen
+	return i + n
+}
+
+// addTimedPowers is addPowers for addSomeSteps.
+func addTimedPowers(times []acquire.Instant, values []float64, at, step acquire.Instant, factor, shift float64) (n int, sum, seen uint64) {
+	values = values[:len(times)]
+	i := 0
 	for ; i < len(times)-3; i += 4 {
-		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
-		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
-		c := math.Float64bits(float64(values[i+2]*factor)+shift) - zero
-		d := math.Float64bits(float64(values[i+3]*factor)+shift) - zero
-		if a&partMask == 0 || b&partMask == 0 || c&partMask == 0 || d&partMask == 0 {
+		a := math.Float64bits(float64(values[i]*factor) + shift)
+		if a&partMask == 0 || times[i] != at {
 			break
 		}
-		other |= times[i] ^ at
-		at += step
-		other |= times[i+1] ^ at
-		at += step
-		other |= times[i+2] ^ at
-		at += step
-		other |= times[i+3] ^ at
-		at += step
+		b := math.Float64bits(float64(values[i+1]*factor) + shift)
+		if b&partMask == 0 || times[i+1] != at+step {
+			break
+		}
+		c := math.Float64bits(float64(values[i+2]*factor) + shift)
+		at += 2 * step
+		if c&partMask == 0 || times[i+2] != at {
+			break
+		}
+		d := math.Float64bits(float64(values[i+3]*factor) + shift)
+		if d&partMask == 0 || times[i+3] != at+step {
+			break
+		}
+		at += 2 * step
 		seen |= a | b | c | d
 		sum += a>>partBits + b>>partBits + c>>partBits + d>>partBits
 	}
-	if other != 0 {
-		seen = 1 << 63
-	}
-	r.quanta.lo, r.seen = sum, seen
-	return i
+	return i, sum - uint64(i)*(runZero>>partBits), seen
 }
 
 // weigh adds the powers of values up, each times the time since the one before,

@@ -89,7 +89,8 @@ func TestRunEqualsSamples(t *testing.T) {
 	require.Greater(t, took, 3000)
 }
 
-// One sample off the steps of all others shows, wherever it is and however far off.
+// A run of equal steps ends before a sample that is off them, wherever it is and
+// however far off.
 func TestOneTimeOffTheStepsShows(t *testing.T) {
 	const n, step = 40, acquire.Instant(1e9)
 	g := gauge{factor: 1e6}
@@ -106,10 +107,17 @@ func TestOneTimeOffTheStepsShows(t *testing.T) {
 				}
 				first := times[0]
 				r := g.run()
-				require.True(t, r.addSteps(times, values, first, step))
+				require.Equal(t, n, r.addSteps(times, values, first, step))
 				times[i] ^= 1 << bit
 				r = g.run()
-				require.False(t, r.addSteps(times, values, first, step), "sample %d, bit %d", i, bit)
+				want := i
+				if i < fewSteps {
+					want = 0
+				}
+				require.Equal(t, want, r.addSteps(times, values, first, step), "sample %d, bit %d", i, bit)
+				if want > 0 {
+					require.Equal(t, int128{0, uint64(want) * 1e6}, r.quanta)
+				}
 			}
 		}
 	}
