@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,14 +14,21 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	t.Run("subscription", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{}, 5, 0)) })
-	t.Run("polls of two nodes", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{MaxPerCall: 2}, 0, 5)) })
+	t.Run("subscription", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{}, 5, 0, 0)) })
+	t.Run("polls of two nodes", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{MaxPerCall: 2}, 0, 5, 0)) })
+	t.Run("events", func(t *testing.T) { acquiretest.TestSource(t, conforming(Config{}, 1, 0, 2)) })
 }
 
 // showing is what a node of a number shows at a time.
 func showing(number int, at time.Time) uint64 { return uint64(at.Unix()%86400/2)*100 + uint64(number) }
 
-func conforming(cfg Config, monitored, polled int) acquiretest.NewSubject {
+// alarming is what an event of a number tells of a time.
+func alarming(number int, at time.Time) (severity uint16, active bool) {
+	n := showing(number, at)
+	return uint16(1 + n%1000), n/100%2 == 0
+}
+
+func conforming(cfg Config, monitored, polled, events int) acquiretest.NewSubject {
 	return func(t *testing.T) *acquiretest.Subject {
 		p := newFakeServer(t)
 		cfg := cfg
@@ -38,6 +46,28 @@ func conforming(cfg Config, monitored, polled int) acquiretest.NewSubject {
 			}
 			cfg.Points = append(cfg.Points, Point{Name: name, Node: NodeID(node), Kind: acquire.KindUint64, Poll: i >= monitored})
 		}
+		for i := range events {
+			name, node := "alarms "+strconv.Itoa(i), "ns=2;s=alarms "+strconv.Itoa(i)
+			p.notifiers[node] = true
+			for ending := range (EventPoint{Name: name}).names {
+				numbers[ending] = i
+			}
+			cfg.Events = append(cfg.Events, EventPoint{Name: name, Notifier: NodeID(node)})
+		}
+		last := showing(0, time.Now())
+		p.happening = func(now time.Time) {
+			if showing(0, now) == last {
+				return
+			}
+			last = showing(0, now)
+			for i := range events {
+				severity, active := alarming(i, now)
+				p.emit("ns=2;s=alarms "+strconv.Itoa(i), map[string]any{
+					"EventType": ua.NewNumericNodeID(0, 2915), "SourceName": "clock", "Time": now.Add(p.offset), "Message": ua.NewLocalizedText("tick"),
+					"Severity": severity, "ConditionName": "even", "ActiveState/Id": active, "AckedState/Id": active, "Retain": active,
+				})
+			}
+		}
 		source, err := NewSource(cfg)
 		require.NoError(t, err)
 		number := func(id acquire.PointID) int {
@@ -47,6 +77,16 @@ func conforming(cfg Config, monitored, polled int) acquiretest.NewSubject {
 		return &acquiretest.Subject{
 			Source: source, Catalog: cfg.Catalog, Period: 2 * time.Second, Timeout: 800 * time.Millisecond,
 			Truth: func(id acquire.PointID, at acquire.Instant) acquire.Value {
+				point, _ := cfg.Catalog.Point(id)
+				severity, active := alarming(number(id), at.Time())
+				switch {
+				case point.Kind == acquire.KindText:
+					return acquire.Value{}
+				case point.Kind == acquire.KindBool:
+					return acquire.Bool(active)
+				case strings.HasSuffix(point.Name, "/severity"):
+					return acquire.Uint64(uint64(severity))
+				}
 				return acquire.Uint64(showing(number(id), at.Time()))
 			},
 			Writes: func() uint64 {

@@ -1,8 +1,11 @@
 package opcua
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/gopcua/opcua/ua"
@@ -11,7 +14,7 @@ import (
 	"github.com/fieldtap/fieldtap/internal/uabin"
 )
 
-// EventPoint stands for the events of one notifier, alarms among them. It makes seven
+// EventPoint stands for the events of one notifier, alarms among them. It makes eight
 // points, which are named by Name and an ending:
 //
 //	/message    text, in the language of the server
@@ -21,10 +24,28 @@ import (
 //	/condition  text, the name of the condition
 //	/active     bool, a state: whether the alarm is active
 //	/acked      bool, a state: whether it has been acknowledged
+//	/retain     bool, a state: whether the condition is still of interest
 //
 // The samples of one event follow each other in one batch, in this order, with one time:
-// that of the event. Those of the last three come with events of conditions alone.
-// The first four come with each, bad if the server left them out.
+// that of the event. The first four come with each event, bad if the server left them
+// out; the others come with what has them, which are events of conditions. A server
+// that does not know conditions is asked for the first four alone.
+//
+// The states are those of the condition that /source and /condition name in the same
+// event. They are told when they change, and no earlier: to ask a server for them is to
+// call a method, ConditionRefresh, and this package calls none. So they are not known
+// from the start, and no more after what follows; then all eight points are bad because
+// of acquire.Waiting until the next event, or stay bad as the loss of the link was said:
+//
+//   - Events were lost, as by a new subscription after a restart of the server, by a
+//     queue that ran over there or a full Config.Buffer here. The sample that says so
+//     has acquire.Overflow. What a full Config.Buffer drops is counted in Batch.Lost to
+//     the sample. Of what a server dropped it says no number, and one event of four
+//     samples is counted.
+//   - The link was lost and came back, and no event was told meanwhile.
+//
+// To acquire.Reconnect a source is well again with its first good sample. Beside events,
+// which may be rare, give it a value that changes or can be read.
 type EventPoint struct {
 	// Name is what the names of the points begin with. It is always needed.
 	Name string
@@ -34,7 +55,13 @@ type EventPoint struct {
 	MinSeverity int
 	// Types leaves out events of other types than these and their subtypes. Default: none.
 	Types []NodeID
+	// Queue is how many events the server is to keep between two publications, or while
+	// we are away. Default: 1000.
+	Queue int
 }
+
+// eventQueue is the default of EventPoint.Queue.
+const eventQueue = 1000
 
 // eventField is a field of events that is asked for.
 type eventField struct {
@@ -52,7 +79,10 @@ const (
 	eventCondition
 	eventActive
 	eventAcked
+	eventRetain
 	eventFieldCount
+
+	plainFieldCount = eventCondition // the fields of all events
 )
 
 // eventFields are the fields of OPC 10000-5, section 6.4.2 (BaseEventType), and of OPC
@@ -66,6 +96,7 @@ var eventFields = [eventFieldCount]eventField{
 	eventCondition: {2782, []string{"ConditionName"}},
 	eventActive:    {2915, []string{"ActiveState", "Id"}},
 	eventAcked:     {2881, []string{"AckedState", "Id"}},
+	eventRetain:    {2782, []string{"Retain"}},
 }
 
 // eventEndings are the points of an EventPoint, in the order of their samples.
@@ -82,7 +113,11 @@ var eventEndings = [...]struct {
 	{"/condition", eventCondition, acquire.Point{Kind: acquire.KindText}, false},
 	{"/active", eventActive, acquire.Point{Kind: acquire.KindBool, Role: acquire.State}, false},
 	{"/acked", eventAcked, acquire.Point{Kind: acquire.KindBool, Role: acquire.State}, false},
+	{"/retain", eventRetain, acquire.Point{Kind: acquire.KindBool, Role: acquire.State}, false},
 }
+
+// leastOfEvent is how many samples an event makes at least.
+const leastOfEvent = 4
 
 // eventOverflow is the number of EventQueueOverflowEventType: the server lost events
 // before it (OPC 10000-4, section 7.22.3).
@@ -109,6 +144,9 @@ func (p EventPoint) faults() error {
 	if p.MinSeverity < 0 || p.MinSeverity > 1000 {
 		fault("severity of at least %d, want 1 to 1000", p.MinSeverity)
 	}
+	if p.Queue < 0 || int64(p.Queue) > math.MaxUint32 {
+		fault("queue of %d", p.Queue)
+	}
 	const maxEventTypes = 100
 	if len(p.Types) > maxEventTypes {
 		fault("%d types, at most %d", len(p.Types), maxEventTypes)
@@ -116,44 +154,54 @@ func (p EventPoint) faults() error {
 	return errors.Join(faults...)
 }
 
-// eventItem is a monitored item for events.
-type eventItem struct {
-	EventPoint
-	ids    [len(eventEndings)]acquire.PointID
-	latest acquire.Instant
+// withDefaults returns p with its defaults filled in.
+func (p EventPoint) withDefaults() EventPoint {
+	p.Notifier = cmp.Or(p.Notifier, ServerObject)
+	p.Queue = cmp.Or(p.Queue, eventQueue)
+	p.Types = slices.Clone(p.Types)
+	return p
 }
 
-// newEventItem defines the points of p, which has no faults.
-func newEventItem(p EventPoint, c *acquire.Catalog) (*eventItem, error) {
-	if p.Notifier == "" {
-		p.Notifier = ServerObject
+// names iterates over the names of the points of p.
+func (p EventPoint) names(yield func(string) bool) {
+	for _, ending := range eventEndings {
+		if !yield(p.Name + ending.name) {
+			return
+		}
 	}
-	e := &eventItem{EventPoint: p}
+}
+
+// define defines the points of p, which has no faults.
+func (p EventPoint) define(c *acquire.Catalog) (ids []acquire.PointID, err error) {
 	var faults []error
-	for i, ending := range eventEndings {
+	for _, ending := range eventEndings {
 		point := ending.point
 		point.Name = p.Name + ending.name
 		id, err := c.Define(point)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("opcua: %w", err))
 		}
-		e.ids[i] = id
+		ids = append(ids, id)
 	}
-	return e, errors.Join(faults...)
+	return ids, errors.Join(faults...)
 }
 
-// request returns what asks a server for the events, under a handle and with a queue of
-// some length. The error is of a type in a namespace that the server does not have.
-func (e *eventItem) request(namespaces []string, handle, queue uint32) (*ua.MonitoredItemCreateRequest, error) {
-	n, err := parseNode(string(e.Notifier))
-	if err != nil {
-		return nil, fmt.Errorf("opcua: %w", err)
+// item returns the monitored item of p, which has no faults, with the points that define
+// returned.
+func (p EventPoint) item(ids []acquire.PointID) item {
+	id, _ := parseNode(string(p.Notifier)) // it is valid
+	it := item{wishes: wishes{node: p.Notifier, queue: uint32(p.Queue)}, id: id, events: &p}
+	for _, id := range ids {
+		it.members = append(it.members, member{id: id})
 	}
-	node, err := n.resolve(namespaces)
-	if err != nil {
-		return nil, err
-	}
-	filter, err := e.filter(namespaces)
+	return it
+}
+
+// eventsRequest returns what asks a server for the events of an item, under a handle;
+// plain: for the fields of all events alone. The error is of a type in a namespace that
+// the server does not have.
+func (it *item) eventsRequest(node *ua.NodeID, namespaces []string, handle uint32, plain bool) (*ua.MonitoredItemCreateRequest, error) {
+	filter, err := it.events.filter(namespaces, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +210,22 @@ func (e *eventItem) request(namespaces []string, handle, queue uint32) (*ua.Moni
 	return &ua.MonitoredItemCreateRequest{
 		ItemToMonitor:       &ua.ReadValueID{NodeID: node, AttributeID: ua.AttributeIDEventNotifier, DataEncoding: &ua.QualifiedName{}},
 		MonitoringMode:      ua.MonitoringModeReporting,
-		RequestedParameters: &ua.MonitoringParameters{ClientHandle: handle, Filter: object, QueueSize: queue, DiscardOldest: true},
+		RequestedParameters: &ua.MonitoringParameters{ClientHandle: handle, Filter: object, QueueSize: it.queue, DiscardOldest: true},
 	}, nil
 }
 
+// filterRefused reports whether a server may take an item with a plainer filter.
+func filterRefused(status StatusCode) bool {
+	switch status & 0xFFFF0000 {
+	case 0x80430000, 0x80440000, 0x80450000, // Bad_MonitoredItemFilterInvalid, -Unsupported, Bad_FilterNotAllowed
+		0x80470000, 0x80600000, 0x80630000: // Bad_EventFilterInvalid, Bad_BrowseNameInvalid, Bad_TypeDefinitionInvalid
+		return true
+	}
+	return false
+}
+
 // filter returns the EventFilter (OPC 10000-4, section 7.22.3).
-func (e *eventItem) filter(namespaces []string) (*ua.EventFilter, error) {
+func (p *EventPoint) filter(namespaces []string, plain bool) (*ua.EventFilter, error) {
 	operand := func(f eventField) *ua.SimpleAttributeOperand {
 		o := &ua.SimpleAttributeOperand{TypeDefinitionID: ua.NewNumericNodeID(0, f.of), AttributeID: ua.AttributeIDValue}
 		for _, name := range f.path {
@@ -176,7 +234,11 @@ func (e *eventItem) filter(namespaces []string) (*ua.EventFilter, error) {
 		return o
 	}
 	filter := &ua.EventFilter{WhereClause: &ua.ContentFilter{}}
-	for _, f := range eventFields {
+	fields := eventFields[:]
+	if plain {
+		fields = fields[:plainFieldCount]
+	}
+	for _, f := range fields {
 		filter.SelectClauses = append(filter.SelectClauses, operand(f))
 	}
 	object := func(v any) *ua.ExtensionObject {
@@ -187,12 +249,12 @@ func (e *eventItem) filter(namespaces []string) (*ua.EventFilter, error) {
 	// The first element is the whole condition, and names those behind it.
 	elements := &filter.WhereClause.Elements
 	var severe, ofType []*ua.ContentFilterElement
-	if e.MinSeverity > 0 {
+	if p.MinSeverity > 0 {
 		severe = append(severe, &ua.ContentFilterElement{FilterOperator: ua.FilterOperatorGreaterThanOrEqual, FilterOperands: []*ua.ExtensionObject{
-			object(operand(eventFields[eventSeverity])), object(&ua.LiteralOperand{Value: ua.MustVariant(uint16(e.MinSeverity))}),
+			object(operand(eventFields[eventSeverity])), object(&ua.LiteralOperand{Value: ua.MustVariant(uint16(p.MinSeverity))}),
 		}})
 	}
-	for _, id := range e.Types {
+	for _, id := range p.Types {
 		n, err := parseNode(string(id))
 		if err != nil {
 			return nil, fmt.Errorf("opcua: %w", err)
@@ -224,49 +286,95 @@ func (e *eventItem) filter(namespaces []string) (*ua.EventFilter, error) {
 	return filter, nil
 }
 
-// deliver appends the samples of one event to a batch. It returns false, having appended
-// nothing, of an event that has not as many fields as were asked for.
-func (e *eventItem) deliver(b *acquire.Batch, fields uabin.List, namespaces []string, received acquire.Instant) bool {
-	if fields.Len != eventFieldCount {
-		return false
+// event is an event as a server told it: a part of a message.
+type event struct {
+	fields   [eventFieldCount]uabin.Variant
+	at       acquire.Instant // unknown if the server does not say
+	overflow bool            // there is none: the server lost events before it
+}
+
+// readEvent reads the fields of an event. It returns false of one that has not as many
+// fields as are asked for.
+func readEvent(fields uabin.List) (e event, ok bool) {
+	if fields.Len != eventFieldCount && fields.Len != plainFieldCount {
+		return e, false
 	}
-	var said [eventFieldCount]uabin.Variant
 	r := fields.Reader()
-	for i := range said {
-		said[i] = r.Variant()
+	for i := range fields.Len {
+		e.fields[i] = r.Variant()
 	}
-	if r.Err() != nil {
-		return false
-	}
-	at, flags := received, acquire.Flags(0)
-	if t := said[eventTime]; t.Type == uabin.TypeDateTime && !t.Array {
+	if t := &e.fields[eventTime]; t.Type == uabin.TypeDateTime && !t.Array {
 		if ns, ok := uabin.Time(t.Bits).Unix(); ok {
-			at, flags = acquire.Instant(ns), acquire.SourceTime
+			e.at = acquire.Instant(ns)
 		}
 	}
-	if at < e.latest {
-		flags |= acquire.TimeBackwards // events of other sources may be older
-	}
-	e.latest = max(e.latest, at)
-	if t := said[eventType]; t.Type == uabin.TypeNodeID && !t.Array {
+	if t := &e.fields[eventType]; t.Type == uabin.TypeNodeID && !t.Array {
 		id := uabin.NewReader(t.Bytes)
-		if n := id.NodeID(); n.Namespace == 0 && n.Kind == uabin.Numeric && n.Number == eventOverflow {
-			flags |= acquire.Overflow
+		n := id.NodeID()
+		e.overflow = n.Namespace == 0 && n.Kind == uabin.Numeric && n.Number == eventOverflow
+	}
+	return e, r.Err() == nil
+}
+
+// has reports whether an event makes a sample of a point.
+func (e *event) has(point int) bool {
+	v := &e.fields[eventEndings[point].field]
+	return eventEndings[point].needs || v.Type != uabin.Null || v.Malformed
+}
+
+// samples is how many samples an event makes.
+func (e *event) samples() (n int) {
+	for point := range eventEndings {
+		if e.has(point) {
+			n++
 		}
 	}
-	for i, ending := range eventEndings {
-		v := &said[ending.field]
-		if v.Type == uabin.Null && !v.Malformed && !ending.needs {
+	return n
+}
+
+// happen appends the samples of an event to a batch.
+func (it *item) happen(b *acquire.Batch, e *event, names *typeIDs, at acquire.Instant, flags acquire.Flags) {
+	for point := range eventEndings {
+		if !e.has(point) {
 			continue
 		}
-		value, quality := eventValue(b, v, ending.point.Kind, namespaces)
-		b.Append(acquire.Sample{Time: at, Point: e.ids[i], Value: value, Quality: quality.With(flags)})
+		ending := &eventEndings[point]
+		value, quality := eventValue(b, &e.fields[ending.field], ending.point.Kind, names)
+		b.Append(acquire.Sample{Time: at, Point: it.members[point].id, Value: value, Quality: quality.With(flags)})
 	}
-	return true
+}
+
+// typeIDs are the texts of the node ids of event types, which are few and come with
+// every event.
+type typeIDs struct {
+	namespaces []string
+	known      map[string][]byte // by what is encoded
+}
+
+// Bounds of what is kept.
+const (
+	maxTypeIDs = 1000
+	maxTypeID  = 256 // bytes
+)
+
+// text returns the text of an encoded node id.
+func (t *typeIDs) text(encoded []byte) []byte {
+	if text, ok := t.known[string(encoded)]; ok {
+		return text
+	}
+	r := uabin.NewReader(encoded)
+	text := []byte(nameNode(r.NodeID(), t.namespaces))
+	if len(t.known) < maxTypeIDs && len(encoded) <= maxTypeID {
+		if t.known == nil {
+			t.known = make(map[string][]byte)
+		}
+		t.known[string(encoded)] = text
+	}
+	return text
 }
 
 // eventValue converts one field of an event.
-func eventValue(b *acquire.Batch, v *uabin.Variant, kind acquire.Kind, namespaces []string) (acquire.Value, acquire.Quality) {
+func eventValue(b *acquire.Batch, v *uabin.Variant, kind acquire.Kind, names *typeIDs) (acquire.Value, acquire.Quality) {
 	if v.Array || v.Malformed {
 		return acquire.Value{}, badProtocol
 	}
@@ -286,7 +394,7 @@ func eventValue(b *acquire.Batch, v *uabin.Variant, kind acquire.Kind, namespace
 	case v.Type == uabin.TypeString:
 		return eventText(b, v.Bytes)
 	case v.Type == uabin.TypeNodeID:
-		return eventText(b, []byte(nameNode(r.NodeID(), namespaces)))
+		return eventText(b, names.text(v.Bytes))
 	}
 	return acquire.Value{}, badProtocol
 }

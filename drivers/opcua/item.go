@@ -156,11 +156,13 @@ type wishes struct {
 	timestamps bool
 }
 
-// item is a variable that is monitored or polled, with the points that come of it.
+// item is a variable that is monitored or polled, or a notifier, with the points that
+// come of it.
 type item struct {
 	wishes
 	id      node
 	members []member
+	events  *EventPoint // of a notifier
 }
 
 // member is a point of an item.
@@ -169,8 +171,9 @@ type member struct {
 	convert converter
 }
 
-// itemsOf sorts points into items, the monitored ones first.
-func itemsOf(points []Point, ids []acquire.PointID, cfg Config) (items []item, monitored int) {
+// itemsOf sorts points into items: the monitored ones, those of events among them, come
+// first. ids are those of the points, and then of the events.
+func itemsOf(points []Point, events []EventPoint, ids []acquire.PointID, cfg Config) (items []item, monitored int) {
 	for _, poll := range []bool{false, true} {
 		known := make(map[wishes]int)
 		for i, p := range points {
@@ -187,9 +190,15 @@ func itemsOf(points []Point, ids []acquire.PointID, cfg Config) (items []item, m
 			}
 			items[at].members = append(items[at].members, member{ids[i], newConverter(p)})
 		}
-		if !poll {
-			monitored = len(items)
+		if poll {
+			continue
 		}
+		of := ids[len(points):]
+		for _, p := range events {
+			items = append(items, p.item(of[:len(eventEndings)]))
+			of = of[len(eventEndings):]
+		}
+		monitored = len(items)
 	}
 	return items, monitored
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,10 @@ type fakeServer struct {
 	services  map[string]int
 	historian bool // keeps a history
 	asked     []*ua.MonitoringParameters
+	notifiers map[string]bool // nodes with events
+	simple    bool            // event fields of conditions are refused
+	happening func(time.Time) // is called all the time, and may emit
+	changed   chan struct{}   // closed by set
 	stop      chan struct{}
 }
 
@@ -67,12 +72,15 @@ type fakeItem struct {
 	last   *ua.DataValue
 	queue  []*ua.DataValue
 	most   int
+
+	clauses []string // of an item for events: paths of browse names
+	events  [][]*ua.Variant
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
 	p := &fakeServer{
 		nodes: make(map[string]func(time.Time) *ua.DataValue), conns: make(map[*fakeConn]bool), sessions: make(map[string]*fakeSession),
-		subs: make(map[uint32]*fakeSub), services: make(map[string]int), stop: make(chan struct{}),
+		subs: make(map[uint32]*fakeSub), services: make(map[string]int), notifiers: make(map[string]bool), changed: make(chan struct{}), stop: make(chan struct{}),
 	}
 	go p.run()
 	t.Cleanup(func() {
@@ -100,6 +108,35 @@ func (p *fakeServer) set(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// emit tells an event, by paths of browse names, to whoever watches a notifier. The server
+// is locked.
+func (p *fakeServer) emit(notifier string, fields map[string]any) {
+	for _, s := range p.subs {
+		for _, i := range s.items {
+			if i.clauses == nil || i.node != notifier {
+				continue
+			}
+			pick := func(from map[string]any) (event []*ua.Variant) {
+				for _, path := range i.clauses {
+					event = append(event, ua.MustVariant(from[path]))
+				}
+				return event
+			}
+			if i.events = append(i.events, pick(fields)); len(i.events) > i.most {
+				i.events = i.events[len(i.events)-i.most:]
+				if first := i.events[0][0].NodeID(); first == nil || first.IntID() != eventOverflow { // one is added to the queue
+					i.events = append([][]*ua.Variant{pick(map[string]any{
+						"EventType": ua.NewNumericNodeID(0, eventOverflow), "SourceName": "Server", "Time": time.Now().Add(p.offset),
+						"Message": ua.NewLocalizedText("overflow"), "Severity": uint16(1),
+					})}, i.events...)
+				}
+			}
+		}
+	}
 }
 
 func (p *fakeServer) dial(context.Context) (net.Conn, error) {
@@ -141,6 +178,7 @@ func (c *fakeConn) write() {
 	for {
 		flood := (<-chan time.Time)(nil)
 		c.server.mu.Lock()
+		changed := c.server.changed
 		if c.server.flood {
 			flood = time.After(time.Millisecond)
 		}
@@ -155,7 +193,7 @@ func (c *fakeConn) write() {
 			if _, err := c.Write(garbage); err != nil {
 				return
 			}
-		case <-time.After(10 * time.Millisecond): // the flood may begin
+		case <-changed: // the flood may begin
 		case m := <-c.out:
 			if request := binary.LittleEndian.Uint32(m); request == 0 {
 				m = m[4:]
@@ -426,6 +464,28 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 			p.asked = append(p.asked, i.RequestedParameters)
 			response.Results = append(response.Results, result)
 			node := i.ItemToMonitor.NodeID.String()
+			if i.ItemToMonitor.AttributeID == ua.AttributeIDEventNotifier {
+				clauses := i.RequestedParameters.Filter.Value.(*ua.EventFilter).SelectClauses
+				switch {
+				case !p.notifiers[node]:
+					result.StatusCode = ua.StatusBadNodeIDUnknown
+				case p.simple && slices.ContainsFunc(clauses, func(c *ua.SimpleAttributeOperand) bool { return c.TypeDefinitionID.IntID() != 2041 }):
+					result.StatusCode = ua.StatusBadEventFilterInvalid
+				default:
+					item := &fakeItem{handle: i.RequestedParameters.ClientHandle, node: node, most: int(i.RequestedParameters.QueueSize)}
+					for _, c := range clauses {
+						var path []string
+						for _, name := range c.BrowsePath {
+							path = append(path, name.Name)
+						}
+						item.clauses = append(item.clauses, strings.Join(path, "/"))
+					}
+					p.ids++
+					result.MonitoredItemID = p.ids
+					s.items = append(s.items, item)
+				}
+				continue
+			}
 			if p.nodes[node] == nil {
 				result.StatusCode = ua.StatusBadNodeIDUnknown
 				continue
@@ -494,6 +554,9 @@ func (p *fakeServer) run() {
 			return
 		case now := <-ticker.C:
 			p.mu.Lock()
+			if p.happening != nil {
+				p.happening(now)
+			}
 			for _, id := range slices.Sorted(maps.Keys(p.subs)) {
 				s := p.subs[id]
 				p.sample(s)
@@ -509,6 +572,9 @@ func (p *fakeServer) run() {
 
 func (p *fakeServer) sample(s *fakeSub) {
 	for _, i := range s.items {
+		if i.clauses != nil {
+			continue
+		}
 		v := p.value(i.node)
 		if i.last != nil && i.last.Status == v.Status && (v.Value == nil) == (i.last.Value == nil) && (v.Value == nil || i.last.Value.Value() == v.Value.Value()) {
 			continue
@@ -530,27 +596,38 @@ func (p *fakeServer) publish(s *fakeSub) {
 	if s.sequence > 0 { // the first is sent at once
 		s.quiet++
 	}
-	data := &ua.DataChangeNotification{}
+	data, events := &ua.DataChangeNotification{}, &ua.EventNotificationList{}
 	for _, i := range s.items {
+		for _, fields := range i.events {
+			events.Events = append(events.Events, &ua.EventFieldList{ClientHandle: i.handle, EventFields: fields})
+		}
 		for _, v := range i.queue {
 			data.MonitoredItems = append(data.MonitoredItems, &ua.MonitoredItemNotification{ClientHandle: i.handle, Value: v})
 		}
 	}
 	session.waiting = slices.DeleteFunc(session.waiting, func(r fakeRequest) bool { return !p.conns[r.conn] })
-	if len(session.waiting) == 0 || len(data.MonitoredItems) == 0 && s.quiet < s.keepAlive {
+	news := len(data.MonitoredItems)+len(events.Events) > 0
+	if len(session.waiting) == 0 || !news && s.quiet < s.keepAlive {
 		return
 	}
 	to := session.waiting[0]
 	session.waiting = session.waiting[1:]
 	s.quiet = 0
 	m := &ua.NotificationMessage{SequenceNumber: s.sequence + 1, PublishTime: time.Now().Add(p.offset)}
-	if len(data.MonitoredItems) > 0 {
+	if news {
 		s.sequence++
 		for _, i := range s.items {
-			i.queue = nil
+			i.queue, i.events = nil, nil
 		}
-		m.NotificationData = []*ua.ExtensionObject{ua.NewExtensionObject(data)}
-		m.NotificationData[0].UpdateMask()
+		if len(data.MonitoredItems) > 0 {
+			m.NotificationData = append(m.NotificationData, ua.NewExtensionObject(data))
+		}
+		if len(events.Events) > 0 {
+			m.NotificationData = append(m.NotificationData, ua.NewExtensionObject(events))
+		}
+		for _, part := range m.NotificationData {
+			part.UpdateMask()
+		}
 		if !p.forget {
 			s.kept[s.sequence] = m
 		}

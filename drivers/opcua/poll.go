@@ -206,7 +206,7 @@ func (p *pump) polled(f flight) error {
 		return &ProtocolError{Reason: "Read: not as many results as nodes"}
 	}
 	e := entry{kind: readEntry, message: m, received: received, midpoint: received.Add(-trip / 2), items: f.part.items}
-	e.add(results)
+	e.list.add(results)
 	e.last = p.over(f.part)
 	p.queue.push(e)
 	return p.sendReads(time.Now())

@@ -97,7 +97,9 @@ func (p *pump) arm() {
 	p.heard, p.faults, p.acks = time.Now(), 0, p.acks[:0]
 	p.settling = &settling{heard: make([]bool, len(p.states))}
 	for i := range p.states {
-		if p.states[i].refused() {
+		// Nobody says at once what events there were, so that they are not waited for; of a
+		// subscription that went on, that there were none is said in the end.
+		if p.states[i].refused() || p.src.items[i].events != nil && !p.resumed {
 			p.settling.heard[i] = true
 			continue
 		}
@@ -425,8 +427,22 @@ func (p *pump) take(m *message, n uabin.Notification, more bool) (gone StatusCod
 				p.malformed(err)
 				continue
 			}
-			p.hear(list)
-			e.add(list)
+			each := list.Reader()
+			for range list.Len {
+				p.hear(each.Item().Handle)
+			}
+			e.list.add(list)
+		case uabin.EventListID:
+			list, err := o.Events()
+			if err != nil {
+				p.malformed(err)
+				continue
+			}
+			each := list.Reader()
+			for range list.Len {
+				p.hear(each.Event().Handle)
+			}
+			e.events.add(list)
 		case uabin.StatusChangeID:
 			status, err := o.StatusChange()
 			if err != nil {
@@ -459,23 +475,17 @@ func (p *pump) malformed(err error) {
 	p.queue.push(e)
 }
 
-// hear notes which items there is news of.
-func (p *pump) hear(list uabin.List) {
-	if p.settling == nil {
-		return
-	}
-	each := list.Reader()
-	for range list.Len {
-		if i := int64(each.Item().Handle) - 1; i >= 0 && i < int64(len(p.settling.heard)) && !p.settling.heard[i] {
-			p.settling.heard[i] = true
-			p.settling.left--
-		}
+// hear notes that there is news of an item.
+func (p *pump) hear(handle uint32) {
+	if i, ok := itemOf(handle, p.src.items[:p.src.monitored]); ok && p.settling != nil && !p.settling.heard[i] {
+		p.settling.heard[i] = true
+		p.settling.left--
 	}
 }
 
 // settle is called when the server has said all that it has to. Of a subscription that
 // went on, what did not change while we were away is read: a host was told meanwhile
-// that it is bad.
+// that it is bad. Events cannot be read: until there is one, they are waited for.
 func (p *pump) settle() error {
 	s := p.settling
 	if s == nil {
@@ -484,10 +494,18 @@ func (p *pump) settle() error {
 	if p.resumed {
 		p.resumed = false
 		var unheard []int
+		quiet := entry{kind: statusEntry, received: p.now()}
 		for i, heard := range s.heard {
-			if !heard && !p.states[i].refused() {
+			switch {
+			case heard || p.states[i].refused():
+			case p.src.items[i].events != nil:
+				quiet.statuses = append(quiet.statuses, itemStatus{i, badWaiting})
+			default:
 				unheard = append(unheard, i)
 			}
+		}
+		if len(quiet.statuses) > 0 {
+			p.queue.push(quiet)
 		}
 		p.polls.refresh(p.standing, unheard)
 		if err := p.sendReads(time.Now()); err != nil {

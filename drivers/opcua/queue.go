@@ -24,8 +24,8 @@ type entry struct {
 	kind     entryKind
 	last     bool            // of a poll
 	message  *message        // whose parts the lists are
-	list     uabin.List      // of a dataEntry by Item, of a readEntry by DataValue
-	more     []uabin.List    // where one message has several
+	list     lists           // of a dataEntry by Item, of a readEntry by DataValue
+	events   lists           // of a dataEntry, by Event
 	items    []int           // that a readEntry is of
 	statuses []itemStatus    // of a statusEntry
 	history  *acquire.Batch  // of a historyEntry
@@ -41,20 +41,44 @@ type itemStatus struct {
 	quality acquire.Quality
 }
 
-func (e *entry) add(list uabin.List) {
-	if e.list.Len == 0 {
-		e.list = list
-		return
-	}
-	e.more = append(e.more, list)
+// lists are those of one kind in a message. There is seldom more than one.
+type lists struct {
+	first uabin.List
+	more  []uabin.List
 }
 
-// values is how many values an entry holds.
-func (e *entry) values() int {
-	n := e.list.Len + len(e.statuses)
-	for _, l := range e.more {
-		n += l.Len
+func (l *lists) add(list uabin.List) {
+	if l.first.Len == 0 {
+		l.first = list
+		return
 	}
+	l.more = append(l.more, list)
+}
+
+// len is how many elements there are.
+func (l *lists) len() int {
+	n := l.first.Len
+	for i := range l.more {
+		n += l.more[i].Len
+	}
+	return n
+}
+
+// all iterates over the lists.
+func (l *lists) all(yield func(uabin.List) bool) {
+	if !yield(l.first) {
+		return
+	}
+	for _, more := range l.more {
+		if !yield(more) {
+			return
+		}
+	}
+}
+
+// values is how many values an entry holds, about.
+func (e *entry) values() int {
+	n := e.list.len() + len(eventEndings)*e.events.len() + len(e.statuses)
 	if e.history != nil {
 		n += len(e.history.Samples)
 	}
@@ -146,29 +170,43 @@ func (q *queue) take() entry {
 // drop counts what an entry holds as lost.
 func (q *queue) drop(e *entry) {
 	defer e.release()
-	mark := func(i int) {
-		q.lost += uint64(len(q.items[i].members))
+	lose := func(i, samples int) {
+		q.lost += uint64(samples)
 		q.marks[i], q.marked = true, true
 	}
+	mark := func(i int) { lose(i, len(q.items[i].members)) }
 	switch e.kind {
 	case gapEntry:
 		q.gap = true
 	case dataEntry:
-		each := func(l uabin.List) {
+		for l := range e.list.all {
 			r := l.Reader()
 			for range l.Len {
-				if i := int64(r.Item().Handle) - 1; i >= 0 && i < int64(len(q.items)) {
-					mark(int(i))
+				if i, ok := itemOf(r.Item().Handle, q.items); ok && q.items[i].events == nil {
+					mark(i)
 				}
 			}
 		}
-		each(e.list)
-		for _, l := range e.more {
-			each(l)
+		for l := range e.events.all {
+			r := l.Reader()
+			for range l.Len {
+				told := r.Event()
+				i, ok := itemOf(told.Handle, q.items)
+				if !ok || q.items[i].events == nil {
+					continue
+				}
+				switch happened, ok := readEvent(told.Fields); {
+				case !ok:
+					mark(i)
+				case happened.overflow:
+					lose(i, leastOfEvent)
+				default:
+					lose(i, happened.samples())
+				}
+			}
 		}
 	case historyEntry:
-		q.lost += uint64(len(e.history.Samples))
-		q.marks[e.item], q.marked = true, true
+		lose(e.item, len(e.history.Samples))
 	case readEntry:
 		for _, i := range e.items {
 			mark(i)
@@ -220,10 +258,11 @@ func (q *queue) pop(tracks []track) (e entry, lost uint64, ok bool, err error) {
 	lost, q.lost = q.lost, 0
 	if q.marked || q.gap {
 		for i := range tracks {
-			if q.marks[i] || q.gap && !q.items[i].poll {
-				tracks[i].overflow = true
+			if q.marks[i] {
+				tracks[i].lose()
 			}
 			if q.gap && !q.items[i].poll {
+				tracks[i].lose()
 				tracks[i].fresh = true
 			}
 		}

@@ -21,7 +21,7 @@ const (
 )
 
 // Config says which values to acquire from which server. It is given by value; every
-// field but Catalog, Points and what Client needs has a default.
+// field but Catalog, Points or Events, and what Client needs has a default.
 type Config struct {
 	// Client is how to reach the server and to log in.
 	Client ClientConfig
@@ -31,6 +31,8 @@ type Config struct {
 	Catalog *acquire.Catalog
 	// Points are the values to acquire, in any order.
 	Points []Point
+	// Events are the events to acquire, each of which makes several points.
+	Events []EventPoint
 
 	// Interval is how often the server is to publish what has changed. Default: 500 ms.
 	Interval time.Duration
@@ -49,12 +51,12 @@ type Config struct {
 	// Lateness is how much older than its publication a value's time may be: watermarks
 	// stay behind by it. Default: Interval and Sampling together, at least 1 s.
 	Lateness time.Duration
-	// Buffer is how many values wait for a slow consumer before the oldest are dropped.
-	// Default: 65,536, at least 16 for each point.
+	// Buffer is how many values wait for a slow consumer before the oldest are dropped; an
+	// event counts as eight. Default: 65,536, at least 16 for each point.
 	Buffer int
 	// Backfill has what is lost with a subscription, or from a full queue of the server, read
 	// from the server's history. Such samples have acquire.Backfilled and, coming after
-	// newer ones, acquire.TimeBackwards.
+	// newer ones, acquire.TimeBackwards. Events are not.
 	Backfill bool
 	// MaxPerCall is the most items or nodes in one request, below what the server says
 	// its limits are. Default: 1000, and 500 where the server does not say.
@@ -69,7 +71,8 @@ type Source struct {
 	cfg       Config
 	connector *connector
 	items     []item
-	monitored int // the first of items; the others are polled
+	values    int // the first of items: monitored variables
+	monitored int // the first of items, those of events behind the variables; the others are polled
 	points    []acquire.PointID
 	tally     acquire.Tally
 
@@ -101,11 +104,19 @@ func NewSource(cfg Config) (*Source, error) {
 		}
 		s.points = append(s.points, id)
 	}
+	for _, p := range cfg.Events {
+		ids, err := p.define(cfg.Catalog)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		s.points = append(s.points, ids...)
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	s.items, s.monitored = itemsOf(cfg.Points, s.points, cfg)
-	s.cfg.Points = nil // the items have them
+	s.items, s.monitored = itemsOf(cfg.Points, cfg.Events, s.points, cfg)
+	s.values = s.monitored - len(cfg.Events)
+	s.cfg.Points, s.cfg.Events = nil, nil // the items have them
 	return s, nil
 }
 
@@ -130,10 +141,10 @@ func (c Config) checked() (Config, *connector, error) {
 	if c.Catalog == nil {
 		fault("no catalog")
 	}
-	if len(c.Points) == 0 {
+	if len(c.Points)+len(c.Events) == 0 {
 		fault("no points")
 	}
-	c.Points = slices.Clone(c.Points)
+	c.Points, c.Events = slices.Clone(c.Points), slices.Clone(c.Events)
 	named := make(map[string]bool, len(c.Points))
 	for i, p := range c.Points {
 		p = p.withDefaults()
@@ -148,6 +159,19 @@ func (c Config) checked() (Config, *connector, error) {
 		}
 		named[p.Name] = true
 		c.Points[i] = p
+	}
+	for i, p := range c.Events {
+		p = p.withDefaults()
+		if err := p.faults(); err != nil {
+			faults = append(faults, err)
+		}
+		for name := range p.names {
+			if named[name] && p.Name != "" {
+				fault("point %q is given twice", name)
+			}
+			named[name] = true
+		}
+		c.Events[i] = p
 	}
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
 	c.KeepAlive = cmp.Or(c.KeepAlive, max(DefaultKeepAlive, c.Interval))
@@ -173,7 +197,7 @@ func (c Config) checked() (Config, *connector, error) {
 	if c.Sampling > 24*time.Hour {
 		fault("sampling of %s is longer than 24h", c.Sampling)
 	}
-	if c.Buffer = cmp.Or(c.Buffer, max(DefaultBuffer, 16*len(c.Points))); c.Buffer < 1 {
+	if c.Buffer = cmp.Or(c.Buffer, max(DefaultBuffer, 16*len(named))); c.Buffer < 1 {
 		fault("buffer of %d", c.Buffer)
 	}
 	if c.MaxPerCall = cmp.Or(c.MaxPerCall, maxPerCall); c.MaxPerCall < 1 || c.MaxPerCall > 1<<16 {
@@ -186,7 +210,7 @@ func (c Config) checked() (Config, *connector, error) {
 // Name returns Config.Name.
 func (s *Source) Name() string { return s.cfg.Name }
 
-// Points returns the points in the order of Config.Points.
+// Points returns the points in the order of Config.Points, then those of Config.Events.
 func (s *Source) Points() []acquire.PointID { return s.points }
 
 // Stats returns a snapshot of the counters.

@@ -46,6 +46,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 				e.release()
 			}
 			b.Lost = lost
+			s.doubt(b)
 			s.fill(b, &e)
 			e.release()
 			s.src.tally.Deliver(b)
@@ -66,7 +67,22 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 // old ones.
 func (s *stream) forget() {
 	for i := range s.src.monitored {
-		s.st.tracks[i].overflow, s.st.tracks[i].fresh = true, true
+		s.st.tracks[i].lose()
+		s.st.tracks[i].fresh = true
+	}
+}
+
+// doubt says of items whose events were lost that nothing is known of them: of what is
+// read or told of its changes the next value says all there is to know, of events it
+// does not. It comes before the events that follow, and so is not later than they are.
+func (s *stream) doubt(b *acquire.Batch) {
+	for i := s.src.values; i < s.src.monitored; i++ {
+		t := &s.st.tracks[i]
+		if said := t.latest != 0; t.doubt && said {
+			at, flags := t.stamp(stamps{}, max(t.latest, s.st.promised), s.st.promised, false)
+			s.src.items[i].bad(b, at, badWaiting.With(flags))
+		}
+		t.doubt = false
 	}
 }
 
@@ -75,12 +91,14 @@ func (s *stream) fill(b *acquire.Batch, e *entry) {
 	b.Received = e.received
 	switch e.kind {
 	case dataEntry:
-		s.notify(b, e.list, e.received)
-		for _, l := range e.more {
+		for l := range e.list.all {
 			s.notify(b, l, e.received)
 		}
+		for l := range e.events.all {
+			s.happen(b, l, e.received)
+		}
 	case readEntry:
-		each := e.list.Reader()
+		each := e.list.first.Reader()
 		for _, i := range e.items {
 			v := each.DataValue()
 			at, flags := s.st.tracks[i].stamp(stampsOf(&v), e.midpoint, s.st.promised, true)
@@ -115,18 +133,46 @@ func (s *stream) notify(b *acquire.Batch, l uabin.List, received acquire.Instant
 	each := l.Reader()
 	for range l.Len {
 		n := each.Item()
-		i := int64(n.Handle) - 1
-		if i < 0 || i >= int64(s.src.monitored) {
+		i, ok := itemOf(n.Handle, items[:s.src.values])
+		if !ok {
 			s.src.tally.Update(func(st *acquire.Stats) { st.Late++ })
 			continue
 		}
 		t := &tracks[i]
 		times := stampsOf(&n.Value)
 		if s.src.cfg.Backfill && (t.fresh || n.Value.Status.Overflow()) && t.sourced != 0 && times.source > t.sourced {
-			s.st.missed.add(span{int(i), t.sourced, times.source}, s.src.monitored)
+			s.st.missed.add(span{i, t.sourced, times.source}, s.src.monitored)
 		}
 		at, flags := t.stamp(times, received, s.st.promised, t.fresh)
 		items[i].deliver(b, &n.Value, at, flags)
+	}
+}
+
+// happen makes samples of the events of a message.
+func (s *stream) happen(b *acquire.Batch, l uabin.List, received acquire.Instant) {
+	each := l.Reader()
+	for range l.Len {
+		told := each.Event()
+		i, ok := itemOf(told.Handle, s.src.items[:s.src.monitored])
+		if !ok || i < s.src.values {
+			s.src.tally.Update(func(st *acquire.Stats) { st.Late++ })
+			continue
+		}
+		it, t := &s.src.items[i], &s.st.tracks[i]
+		e, ok := readEvent(told.Fields)
+		switch {
+		case !ok:
+			s.src.tally.Update(func(st *acquire.Stats) { st.Malformed++ })
+			at, flags := t.stamp(stamps{}, received, s.st.promised, false)
+			it.bad(b, at, badProtocol.With(flags))
+		case e.overflow:
+			b.Lost += leastOfEvent
+			t.lose()
+			s.doubt(b)
+		default:
+			at, flags := t.stamp(stamps{source: e.at}, received, s.st.promised, false)
+			it.happen(b, &e, &s.st.typeIDs, at, flags)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type standing struct {
 	sub     subscription
 	nodes   []*ua.NodeID // of each item as requests carry it; nil where the namespace is unknown
 	states  []itemState  // of the monitored items
+	typeIDs typeIDs      // of whoever reads the stream
 	tracks  []track      // of each item; of whoever reads the stream
 
 	perItems, perRead, perRegister int // the most in one request
@@ -53,6 +54,7 @@ type itemState struct {
 	id       uint32
 	sampling time.Duration // as revised
 	queue    uint32        // as revised
+	plain    bool          // of events: the server refuses to give those of conditions
 	retry    time.Time     // when to try again, of one that was refused
 	wait     time.Duration // before the next try
 }
@@ -158,6 +160,7 @@ func (st *standing) explore(ctx context.Context) error {
 			*limit = int(min(v.Bits, uint64(st.src.cfg.MaxPerCall)))
 		}
 	}
+	st.typeIDs = typeIDs{namespaces: namespaces}
 	st.nodes = make([]*ua.NodeID, len(st.src.items))
 	for i := range st.src.items {
 		st.nodes[i], _ = st.src.items[i].id.resolve(namespaces) // nil is said for each item
@@ -287,12 +290,13 @@ func (st *standing) createItems(ctx context.Context, which []int) error {
 		request := &ua.CreateMonitoredItemsRequest{SubscriptionID: st.sub.id, TimestampsToReturn: ua.TimestampsToReturnBoth}
 		asked := make([]int, 0, len(some))
 		for _, i := range some {
-			if st.nodes[i] == nil {
+			create := st.wish(i)
+			if create == nil {
 				st.states[i].refuse(StatusBadNodeIDUnknown)
 				continue
 			}
 			asked = append(asked, i)
-			request.ItemsToCreate = append(request.ItemsToCreate, st.src.items[i].request(st.nodes[i], handle(i)))
+			request.ItemsToCreate = append(request.ItemsToCreate, create)
 		}
 		if len(asked) == 0 {
 			which = which[len(some):]
@@ -312,23 +316,52 @@ func (st *standing) createItems(ctx context.Context, which []int) error {
 			return &ProtocolError{Reason: "CreateMonitoredItems: not as many results as items"}
 		}
 		each := created.Reader()
+		which = which[len(some):]
 		for _, i := range asked {
 			c := each.CreatedItem()
 			state := &st.states[i]
-			if c.Status.IsBad() {
+			switch {
+			case !c.Status.IsBad():
+				*state = itemState{status: StatusCode(c.Status), id: c.ID, sampling: milliseconds(c.Sampling), queue: c.Queue, plain: state.plain}
+			case st.src.items[i].events != nil && !state.plain && filterRefused(StatusCode(c.Status)):
+				state.plain = true
+				which = append(slices.Clip(which), i) // at once
+			default:
 				state.refuse(StatusCode(c.Status))
-				continue
 			}
-			*state = itemState{status: StatusCode(c.Status), id: c.ID, sampling: milliseconds(c.Sampling), queue: c.Queue}
 		}
 		m.release()
-		which = which[len(some):]
 	}
 	return nil
 }
 
+// wish returns the request for an item, nil if it is of a namespace that the server does
+// not have.
+func (st *standing) wish(i int) *ua.MonitoredItemCreateRequest {
+	it := &st.src.items[i]
+	switch {
+	case st.nodes[i] == nil:
+		return nil
+	case it.events == nil:
+		return it.request(st.nodes[i], handle(i))
+	}
+	request, err := it.eventsRequest(st.nodes[i], st.typeIDs.namespaces, handle(i), st.states[i].plain)
+	if err != nil {
+		return nil
+	}
+	return request
+}
+
 // handle is what we call an item to the server; 0 is none.
 func handle(i int) uint32 { return uint32(i) + 1 }
+
+// itemOf is the reverse of handle, false of one that we did not give.
+func itemOf(handle uint32, items []item) (i int, ok bool) {
+	if handle == 0 || uint64(handle) > uint64(len(items)) {
+		return 0, false
+	}
+	return int(handle) - 1, true
+}
 
 // Waits before an item that was refused is asked for again.
 const (
@@ -337,7 +370,7 @@ const (
 )
 
 func (s *itemState) refuse(status StatusCode) {
-	s.status, s.id = status, 0
+	s.status, s.id, s.plain = status, 0, false
 	s.wait = min(max(2*s.wait, firstRetry), lastRetry)
 	s.retry = time.Now().Add(s.wait)
 }

@@ -17,6 +17,7 @@ var (
 	badProtocol = acquire.Bad.Because(acquire.Protocol)
 	badRange    = acquire.Bad.Because(acquire.Range)
 	badSensor   = acquire.Bad.Because(acquire.Sensor)
+	badWaiting  = acquire.Bad.Because(acquire.Waiting)
 )
 
 // converter turns a Variant into the value of a sample. It is made once and is pure:
@@ -327,7 +328,11 @@ type track struct {
 	sourced  acquire.Instant // latest time by the source
 	fresh    bool            // its next value is the first of a new monitored item: it may be an old one
 	overflow bool            // values of it were lost since the last sample
+	doubt    bool            // that is still to be said, of events
 }
+
+// lose notes that values were lost.
+func (t *track) lose() { t.overflow, t.doubt = true, true }
 
 // stamp chooses the time of a sample and flags it: the source's, else the server's,
 // else ours. A value that is read, or the first of a new monitored item, may be as old
