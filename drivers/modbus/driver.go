@@ -4,15 +4,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/setting"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -110,29 +109,8 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 	cfg.Unit = byte(unit)
 
 	fields := cfg.fields(&way)
-	for _, name := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
-		values := query[name]
-		set, known := fields[name]
-		switch {
-		case name == "point":
-			for _, text := range values {
-				p, err := parsePoint(text)
-				if err != nil {
-					faults = append(faults, err)
-				}
-				cfg.Points = append(cfg.Points, p)
-			}
-			continue
-		case name == "transport":
-		case !known:
-			fault("unknown parameter %q", name)
-		case set(values[0]) != nil:
-			fault("parameter %s: %q is malformed", name, values[0])
-		}
-		if len(values) > 1 {
-			fault("parameter %s is given %d times", name, len(values))
-		}
-	}
+	fields["transport"] = setting.Text(&transport) // the path hangs on it, see above
+	faults = append(faults, fields.Query(query)...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("modbus: %w", err)
 	}
@@ -173,51 +151,30 @@ func (c *BusConfig) setTransport(name string, b *buses) error {
 	return nil
 }
 
-// fields returns what sets the field of each parameter.
-func (c *Config) fields(way *BusConfig) map[string]func(string) error {
-	duration := func(d *time.Duration) func(string) error {
-		return func(text string) (err error) { *d, err = time.ParseDuration(text); return err }
-	}
-	number := func(n *int) func(string) error {
-		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
-	}
-	present := func(b *bool) func(string) error {
-		return func(text string) error {
-			if *b = true; text != "" {
-				return errors.New("takes no value")
-			}
-			return nil
-		}
-	}
-	return map[string]func(string) error{
-		"name":          func(text string) error { c.Name = text; return nil },
-		"interval":      duration(&c.Interval),
-		"timeout":       duration(&c.Timeout),
-		"latency":       duration(&c.Latency),
-		"max_timeouts":  number(&c.MaxTimeouts),
-		"max_registers": number(&c.MaxRegisters),
-		"max_bits":      number(&c.MaxBits),
-		"max_gap":       number(&c.MaxGap),
-		"window":        number(&c.Window),
-		"even":          present(&c.EvenCounts),
-		"release":       present(&c.Release),
+// fields returns the fields that parameters name.
+func (c *Config) fields(way *BusConfig) setting.Fields {
+	return setting.Fields{
+		"name":          setting.Text(&c.Name),
+		"interval":      setting.Duration(&c.Interval),
+		"timeout":       setting.Duration(&c.Timeout),
+		"latency":       setting.Duration(&c.Latency),
+		"max_timeouts":  setting.Int(&c.MaxTimeouts),
+		"max_registers": setting.Int(&c.MaxRegisters),
+		"max_bits":      setting.Int(&c.MaxBits),
+		"max_gap":       setting.Int(&c.MaxGap),
+		"window":        setting.Int(&c.Window),
+		"even":          setting.Flag(&c.EvenCounts),
+		"release":       setting.Flag(&c.Release),
+		"point":         setting.Parts(&c.Points, parsePoint),
 
-		"connect_timeout": duration(&way.ConnectTimeout),
-		"links":           number(&way.Links),
-		"pause":           duration(&way.Pause),
-		"late_grace":      duration(&way.LateGrace),
-		"baud":            number(&way.Serial.Baud),
-		"data":            number(&way.Serial.DataBits),
-		"stop":            number(&way.Serial.StopBits),
-		"parity": func(text string) error {
-			for p := EvenParity; p <= NoParity; p++ {
-				if p.String() == text {
-					way.Serial.Parity = p
-					return nil
-				}
-			}
-			return errors.New("unknown parity")
-		},
+		"connect_timeout": setting.Duration(&way.ConnectTimeout),
+		"links":           setting.Int(&way.Links),
+		"pause":           setting.Duration(&way.Pause),
+		"late_grace":      setting.Duration(&way.LateGrace),
+		"baud":            setting.Int(&way.Serial.Baud),
+		"data":            setting.Int(&way.Serial.DataBits),
+		"stop":            setting.Int(&way.Serial.StopBits),
+		"parity":          setting.Named(&way.Serial.Parity, EvenParity, OddParity, NoParity),
 	}
 }
 
@@ -248,79 +205,38 @@ func parsePoint(text string) (Point, error) {
 		return p, fmt.Errorf("point %q: want name, address and type", text)
 	}
 	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("point %q: "+format, append([]any{p.Name}, args...)...))
-	}
 	var ok bool
 	if p.At, ok = parseAddress(fields[1]); !ok {
-		fault("malformed address %q", fields[1])
+		faults = append(faults, fmt.Errorf("malformed address %q", fields[1]))
 	}
 	if p.Type, ok = parseType(fields[2]); !ok {
-		fault("unknown type %q", fields[2])
+		faults = append(faults, fmt.Errorf("unknown type %q", fields[2]))
 	}
-	given := make(map[string]bool)
-	for _, field := range fields[3:] {
-		key, value, _ := strings.Cut(field, "=")
-		if given[key] && key != "na" && key != "name" {
-			fault("%s is given twice", key)
-		}
-		given[key] = true
-		if err := p.set(key, value); err != nil {
-			fault("%w", err)
-		}
-	}
-	return p, errors.Join(faults...)
+	faults = append(faults, p.fields().Keys(fields[3:])...)
+	return p, setting.About(fmt.Sprintf("point %q", p.Name), faults)
 }
 
-// set sets the field of p that key stands for.
-func (p *Point) set(key, value string) (err error) {
-	ok := true
-	switch key {
-	case "unit":
-		p.Unit, err = units.Parse(value)
-	case "role":
-		p.Role, err = parseRole(value)
-	case "order":
-		p.Order, err = parseOrder(value)
-	case "scale":
-		p.Scale, err = units.ParseScale(value)
-	case "scale_at":
-		p.ScaleAt, ok = parseAddress(value)
-	case "length":
-		p.Length, err = strconv.Atoi(value)
-		ok = p.Length > 0
-	case "bits":
-		p.Bits, ok = parseBits(value)
-	case "na":
-		var s Sentinel
-		s, ok = parseSentinel(value)
-		p.Sentinels = append(p.Sentinels, s)
-	case "sunspec":
-		p.SunSpec, ok = true, value == ""
-	case "name":
-		number, name, _ := strings.Cut(value, ":")
-		var n int64
-		n, err = strconv.ParseInt(number, 0, 64)
-		if p.Names == nil {
-			p.Names = make(map[int64]string)
-		}
-		_, given := p.Names[n]
-		p.Names[n], ok = name, name != "" && !given
-	case "layout":
-		p.Layout = value
-	case "epoch":
-		p.Epoch, err = time.Parse(time.RFC3339, value)
-	case "zone":
-		p.Zone, err = time.LoadLocation(value)
-	case "interval":
-		p.Interval, err = time.ParseDuration(value)
-	default:
-		return fmt.Errorf("unknown key %q", key)
+// fields returns the fields that keys name.
+func (p *Point) fields() setting.Fields {
+	return setting.Fields{
+		"unit":     setting.Parse(&p.Unit, units.Parse),
+		"role":     setting.Named(&p.Role, acquire.Gauge, acquire.Counter, acquire.State),
+		"order":    setting.Read(&p.Order, parseOrder),
+		"scale":    setting.Parse(&p.Scale, units.ParseScale),
+		"scale_at": setting.Read(&p.ScaleAt, parseAddress),
+		"length": setting.Read(&p.Length, func(text string) (int, bool) {
+			n, err := strconv.Atoi(text)
+			return n, err == nil && n > 0
+		}),
+		"bits":     setting.Read(&p.Bits, parseBits),
+		"na":       setting.List(&p.Sentinels, parseSentinel),
+		"sunspec":  setting.Flag(&p.SunSpec),
+		"name":     setting.Names(&p.Names),
+		"layout":   setting.Text(&p.Layout),
+		"epoch":    setting.Parse(&p.Epoch, func(text string) (time.Time, error) { return time.Parse(time.RFC3339, text) }),
+		"zone":     setting.Parse(&p.Zone, time.LoadLocation),
+		"interval": setting.Duration(&p.Interval),
 	}
-	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) || err == nil && !ok {
-		return fmt.Errorf("malformed %s %q", key, value)
-	}
-	return err
 }
 
 func parseType(text string) (Type, bool) {
@@ -382,21 +298,12 @@ func parseAddress(text string) (Address, bool) {
 	return Address{}, false
 }
 
-func parseOrder(text string) (Order, error) {
+func parseOrder(text string) (Order, bool) {
 	text = strings.ReplaceAll(text, " ", "+") // what a plus sign in a query stands for
 	for o := range maxOrder + 1 {
 		if o.String() == text {
-			return o, nil
+			return o, true
 		}
 	}
-	return 0, fmt.Errorf("unknown order %q", text)
-}
-
-func parseRole(text string) (acquire.Role, error) {
-	for _, r := range []acquire.Role{acquire.Gauge, acquire.Counter, acquire.State} {
-		if r.String() == text {
-			return r, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown role %q", text)
+	return 0, false
 }

@@ -135,7 +135,7 @@ func TestSourceURL(t *testing.T) {
 	for _, want := range []string{
 		"no user or password", `path "/300" does not end in a unit id`, `interval: "soon"`, `max_gap: "x"`, `unknown parameter "colour"`,
 		"timeout is given 2 times", `point "a,input:1": want name, address and type`, `malformed address "input:x"`,
-		`unknown type "float33"`, `unknown unit "KW"`, "invalid scale", `unknown order "EFGH"`, `unknown role "dial"`, `unknown key "size"`,
+		`unknown type "float33"`, `unknown unit "KW"`, "invalid scale", `malformed order "EFGH"`, `malformed role "dial"`, `unknown key "size"`,
 		`# cuts off "4"; escape it as %23`,
 	} {
 		assert.ErrorContains(t, err, want)

@@ -366,7 +366,7 @@ func TestPointsOfURLs(t *testing.T) {
 	_, err := parsePoint("v,holding:72,uint8,scale_at=x,length=0,bits=7-4,na=-1,sunspec=no,name=1,name=a:b,epoch=now,zone=Nowhere,bits=1")
 	for _, want := range []string{
 		`unknown type "uint8"`, `malformed scale_at "x"`, `malformed length "0"`, `malformed bits "7-4"`, `malformed na "-1"`,
-		`malformed sunspec "no"`, `malformed name "1"`, `malformed name "a:b"`, `"now"`, "unknown time zone Nowhere", "bits is given twice",
+		"sunspec: takes no value", `malformed name "1"`, `malformed name "a:b"`, `"now"`, "unknown time zone Nowhere", "bits is given twice",
 	} {
 		assert.ErrorContains(t, err, want)
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/setting"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -99,44 +99,10 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 	if err := d.login(&cfg, u.User, query); err != nil {
 		faults = append(faults, err)
 	}
-	fields := cfg.fields()
-	for _, name := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
-		values := query[name]
-		set, known := fields[name]
-		switch {
-		case name == "point" || name == "table" || name == "column":
-			continue
-		case !known:
-			fault("unknown parameter %q", name)
-		case set(values[0]) != nil:
-			fault("parameter %s: %q is malformed", name, values[0])
-		}
-		if len(values) > 1 {
-			fault("parameter %s is given %d times", name, len(values))
-		}
-	}
-	for _, text := range query["point"] {
-		p, err := parsePoint("point", text)
-		if err != nil {
-			faults = append(faults, err)
-		}
-		cfg.Points = append(cfg.Points, p)
-	}
-	for _, text := range query["table"] {
-		t, err := parseTable(text)
-		if err != nil {
-			faults = append(faults, err)
-		}
-		cfg.Tables = append(cfg.Tables, t)
-	}
-	for _, text := range query["column"] {
+	faults = append(faults, cfg.fields().Query(query)...)
+	for _, text := range query["column"] { // now that all tables are known
 		p, err := parsePoint("column", text)
-		if err != nil {
-			faults = append(faults, err)
-		}
-		if err := cfg.join(p); err != nil {
-			faults = append(faults, err)
-		}
+		faults = append(faults, err, cfg.join(p))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("snmp: %w", err)
@@ -192,48 +158,31 @@ func (c *Config) join(p Point) error {
 	return nil
 }
 
-// fields returns what sets the field of each parameter.
-func (c *Config) fields() map[string]func(string) error {
-	duration := func(d *time.Duration) func(string) error {
-		return func(text string) (err error) { *d, err = time.ParseDuration(text); return err }
-	}
-	number := func(n *int) func(string) error {
-		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
-	}
-	return map[string]func(string) error{
-		"name":            func(text string) error { c.Name = text; return nil },
-		"context":         func(text string) error { c.User.Context = text; return nil },
-		"interval":        duration(&c.Interval),
-		"timeout":         duration(&c.Timeout),
-		"connect_timeout": duration(&c.ConnectTimeout),
-		"retries":         number(&c.Retries),
-		"max_timeouts":    number(&c.MaxTimeouts),
-		"max_message":     number(&c.MaxMessage),
-		"max_answer":      number(&c.Limits.MaxAnswer),
-		"max_objects":     number(&c.Limits.MaxObjects),
-		"version":         choice(&c.Version, map[string]Version{"1": V1, "2c": V2c, "3": V3}),
-		"transport":       choice(&c.TCP, map[string]bool{"udp": false, "tcp": true}),
-		"auth": choice(&c.User.Auth, map[string]AuthProtocol{
+// fields returns the fields that parameters name.
+func (c *Config) fields() setting.Fields {
+	return setting.Fields{
+		"point":           setting.Parts(&c.Points, func(text string) (Point, error) { return parsePoint("point", text) }),
+		"table":           setting.Parts(&c.Tables, parseTable),
+		"column":          setting.Ignored(), // they come last
+		"name":            setting.Text(&c.Name),
+		"context":         setting.Text(&c.User.Context),
+		"interval":        setting.Duration(&c.Interval),
+		"timeout":         setting.Duration(&c.Timeout),
+		"connect_timeout": setting.Duration(&c.ConnectTimeout),
+		"retries":         setting.Int(&c.Retries),
+		"max_timeouts":    setting.Int(&c.MaxTimeouts),
+		"max_message":     setting.Int(&c.MaxMessage),
+		"max_answer":      setting.Int(&c.Limits.MaxAnswer),
+		"max_objects":     setting.Int(&c.Limits.MaxObjects),
+		"version":         setting.Word(&c.Version, map[string]Version{"1": V1, "2c": V2c, "3": V3}),
+		"transport":       setting.Word(&c.TCP, map[string]bool{"udp": false, "tcp": true}),
+		"auth": setting.Word(&c.User.Auth, map[string]AuthProtocol{
 			"md5": MD5, "sha1": SHA1, "sha224": SHA224, "sha256": SHA256, "sha384": SHA384, "sha512": SHA512,
 		}),
-		"priv": choice(&c.User.Priv, map[string]PrivProtocol{
+		"priv": setting.Word(&c.User.Priv, map[string]PrivProtocol{
 			"none": 0, "des": DES, "aes128": AES128, "aes192": AES192, "aes256": AES256,
 		}),
-		"extension": choice(&c.User.Extension, map[string]Extension{"blumenthal": Blumenthal, "reeder": Reeder}),
-	}
-}
-
-var errChoice = errors.New("no such choice")
-
-// choice returns what sets a field to what a word stands for.
-func choice[T any](field *T, words map[string]T) func(string) error {
-	return func(word string) error {
-		value, ok := words[word]
-		if !ok {
-			return errChoice
-		}
-		*field = value
-		return nil
+		"extension": setting.Word(&c.User.Extension, map[string]Extension{"blumenthal": Blumenthal, "reeder": Reeder}),
 	}
 }
 
@@ -245,71 +194,36 @@ func parsePoint(what, text string) (Point, error) {
 		return p, fmt.Errorf("%s %q: want a name and an OID", what, text)
 	}
 	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("%s %q: "+format, append([]any{what, p.Name}, args...)...))
-	}
 	var err error
 	if p.OID, err = ParseOID(fields[1]); err != nil {
-		fault("malformed OID %q", fields[1])
+		faults = append(faults, fmt.Errorf("malformed OID %q", fields[1]))
 	}
 	rest := fields[2:]
 	if len(rest) > 0 && !strings.Contains(rest[0], "=") {
 		at := slices.Index(typeNames[:], rest[0])
 		if at < 0 {
-			fault("unknown type %q", rest[0])
+			faults = append(faults, fmt.Errorf("unknown type %q", rest[0]))
 		}
 		p.Type, rest = Type(max(at, 0)), rest[1:]
 	}
-	given := make(map[string]bool)
-	for _, field := range rest {
-		key, value, _ := strings.Cut(field, "=")
-		if given[key] && key != "na" && key != "name" && key != "exponent" {
-			fault("%s is given twice", key)
-		}
-		given[key] = true
-		if err := p.set(key, value); err != nil {
-			fault("%w", err)
-		}
-	}
-	return p, errors.Join(faults...)
+	faults = append(faults, p.fields().Keys(rest)...)
+	return p, setting.About(fmt.Sprintf("%s %q", what, p.Name), faults)
 }
 
-// set sets the field of p that key stands for.
-func (p *Point) set(key, value string) (err error) {
-	ok := true
-	switch key {
-	case "unit":
-		p.Unit, err = units.Parse(value)
-	case "role":
-		err = choice(&p.Role, map[string]acquire.Role{"gauge": acquire.Gauge, "counter": acquire.Counter, "state": acquire.State})(value)
-	case "scale":
-		p.Scale, err = units.ParseScale(value)
-	case "na":
-		var n int64
-		n, err = strconv.ParseInt(value, 0, 64)
-		p.Sentinels = append(p.Sentinels, n)
-	case "name":
-		number, name, _ := strings.Cut(value, ":")
-		var n int64
-		n, err = strconv.ParseInt(number, 0, 64)
-		if p.Names == nil {
-			p.Names = make(map[int64]string)
-		}
-		_, given := p.Names[n]
-		p.Names[n], ok = name, name != "" && !given
-	case "exponent":
-		var e Exponent
-		e, ok = parseExponent(value)
-		p.Exponents = append(p.Exponents, e)
-	case "interval":
-		p.Interval, err = time.ParseDuration(value)
-	default:
-		return fmt.Errorf("unknown key %q", key)
+// fields returns the fields that keys name.
+func (p *Point) fields() setting.Fields {
+	return setting.Fields{
+		"unit":     setting.Parse(&p.Unit, units.Parse),
+		"role":     setting.Named(&p.Role, acquire.Gauge, acquire.Counter, acquire.State),
+		"scale":    setting.Parse(&p.Scale, units.ParseScale),
+		"interval": setting.Duration(&p.Interval),
+		"na": setting.List(&p.Sentinels, func(text string) (int64, bool) {
+			n, err := strconv.ParseInt(text, 0, 64)
+			return n, err == nil
+		}),
+		"name":     setting.Names(&p.Names),
+		"exponent": setting.List(&p.Exponents, parseExponent),
 	}
-	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) || errors.Is(err, errChoice) || err == nil && !ok {
-		return fmt.Errorf("malformed %s %q", key, value)
-	}
-	return err
 }
 
 // parseExponent reads "OID[:TIMES:ZERO[:floor]]".
@@ -339,59 +253,43 @@ func parseExponent(text string) (Exponent, bool) {
 func parseTable(text string) (Table, error) {
 	fields := strings.Split(text, ",")
 	t := Table{Name: fields[0]}
-	var faults []error
-	given := make(map[string]bool)
-	for _, field := range fields[1:] {
-		key, value, _ := strings.Cut(field, "=")
-		err := t.set(key, value)
-		if given[key] && key != "index" && key != "where" {
-			err = fmt.Errorf("%s is given twice", key)
-		}
-		given[key] = true
-		if err != nil {
-			faults = append(faults, fmt.Errorf("table %q: %w", t.Name, err))
-		}
-	}
-	return t, errors.Join(faults...)
+	faults := t.fields().Keys(fields[1:])
+	return t, setting.About(fmt.Sprintf("table %q", t.Name), faults)
 }
 
-// set sets the field of t that key stands for.
-func (t *Table) set(key, value string) (err error) {
-	switch key {
-	case "label":
-		t.Label, err = ParseOID(value)
-	case "discontinuity":
-		t.Discontinuity, err = ParseOID(value)
-	case "max_rows":
-		t.MaxRows, err = strconv.Atoi(value)
-	case "interval":
-		t.Interval, err = time.ParseDuration(value)
-	case "where":
-		var c Condition
-		c, err = parseCondition(value)
-		t.Where = append(t.Where, c)
-	case "index":
-		name, length, sized := strings.Cut(value, ":")
-		part := IndexPart{Kind: IndexKind(max(slices.Index(indexKindNames[:], name), 0))}
-		if part.Kind.String() != name {
-			err = errChoice
-		} else if sized {
-			part.Length, err = strconv.Atoi(length)
-		}
-		t.Index = append(t.Index, part)
-	default:
-		return fmt.Errorf("unknown key %q", key)
+// fields returns the fields that keys name.
+func (t *Table) fields() setting.Fields {
+	oid := func(text string) (OID, bool) { o, err := ParseOID(text); return o, err == nil }
+	return setting.Fields{
+		"label":         setting.Read(&t.Label, oid),
+		"discontinuity": setting.Read(&t.Discontinuity, oid),
+		"max_rows":      setting.Int(&t.MaxRows),
+		"interval":      setting.Duration(&t.Interval),
+		"where":         setting.List(&t.Where, parseCondition),
+		"index":         setting.List(&t.Index, parseIndex),
 	}
-	if err != nil {
-		return fmt.Errorf("malformed %s %q", key, value)
+}
+
+// parseIndex reads "KIND[:LENGTH]".
+func parseIndex(text string) (part IndexPart, ok bool) {
+	name, length, sized := strings.Cut(text, ":")
+	at := slices.Index(indexKindNames[:], name)
+	if at < 0 {
+		return part, false
 	}
-	return nil
+	part.Kind, ok = IndexKind(at), true
+	if sized {
+		n, err := strconv.Atoi(length)
+		part.Length, ok = n, err == nil
+	}
+	return part, ok
 }
 
 // parseCondition reads "OID:NUMBER..." or "{PART}:NUMBER...".
-func parseCondition(text string) (c Condition, err error) {
+func parseCondition(text string) (c Condition, ok bool) {
 	fields := strings.Split(text, ":")
-	if part, ok := strings.CutPrefix(fields[0], "{"); ok && strings.HasSuffix(part, "}") {
+	var err error
+	if part, index := strings.CutPrefix(fields[0], "{"); index && strings.HasSuffix(part, "}") {
 		c.Index, err = strconv.Atoi(strings.TrimSuffix(part, "}"))
 	} else {
 		c.OID, err = ParseOID(fields[0])
@@ -400,5 +298,5 @@ func parseCondition(text string) (c Condition, err error) {
 		n, fault := strconv.ParseInt(field, 10, 64)
 		c.In, err = append(c.In, n), errors.Join(err, fault)
 	}
-	return c, err
+	return c, err == nil
 }
