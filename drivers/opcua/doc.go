@@ -1,10 +1,11 @@
 // Package opcua acquires values from OPC UA servers, over the binary protocol on TCP.
 //
 // A Source is one server with the points to acquire from it. Opened, it logs in, makes a
-// subscription with one monitored item for each variable, and from then on is told what
-// changes. One goroutine keeps publish requests under way, puts the messages in order, has
-// the server repeat what is missing, and hands all to a bounded queue; Next decodes them
-// on the goroutine of its caller. Points that say so are read in a fixed interval instead.
+// subscription with one monitored item for each variable and each source of events, and
+// from then on is told what changes and what happens. One goroutine keeps publish
+// requests under way, puts the messages in order, has the server repeat what is missing,
+// and hands all to a bounded queue; Next decodes them on the goroutine of its caller.
+// Points that say so are read in a fixed interval instead.
 // A Client asks a server now and then: it browses, reads, and looks into history.
 //
 // Connection, secure channel, session, subscription and the decoding of what a server
@@ -20,7 +21,9 @@
 // are bad. If the server has lost the subscription, it is made anew; then, and where a
 // message or a part of a queue is gone, the next sample of each point concerned has
 // acquire.Overflow, and with Config.Backfill what is missing is read from the server's
-// history, between the last value that came and the first that came again. A value that comes after the loss was said has
+// history, between the last value that came and the first that came again. Where events
+// are gone, their points are bad because of acquire.Waiting, and nothing is asked for:
+// EventPoint tells why. A value that comes after the loss was said has
 // acquire.TimeBackwards, from acquire.Reconnect.
 //
 // Config.Outage says how long the server is to keep what changes. Servers revise that:
@@ -73,5 +76,6 @@
 //     does not name them.
 //   - A slow consumer costs the oldest values, counted in Batch.Lost, and never more
 //     memory than Config.Buffer.
-//   - A notification of a number is decoded and delivered without an allocation.
+//   - A notification of a number, and an event, are decoded and delivered without an
+//     allocation.
 package opcua

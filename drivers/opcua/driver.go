@@ -30,7 +30,11 @@ import (
 //	poll              read instead of subscribed to
 //	sampling=100ms    queue=100    deadband=0.5    percent    keep_oldest    timestamps
 //
-// as the fields of Point; name may be given several times. No spaces surround the
+// as the fields of Point; name may be given several times. Events are parameters
+//
+//	events=NAME[,NODE][,severity=500][,type=NODE...][,queue=100]
+//
+// as the fields of EventPoint; type may be given several times. No spaces surround the
 // commas, and none may be in a name or node id. Further parameters are name, interval,
 // keep_alive, sampling, outage, poll_interval, lateness, buffer, max_per_call and backfill
 // (without a value), as the fields of Config, and timeout, connect_timeout, session_timeout, policy and mode, as
@@ -85,6 +89,15 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 					faults = append(faults, fmt.Errorf("opcua: %w", err))
 				}
 				cfg.Points = append(cfg.Points, p)
+			}
+			continue
+		case name == "events":
+			for _, text := range values {
+				p, err := parseEvents(text)
+				if err != nil {
+					faults = append(faults, fmt.Errorf("opcua: %w", err))
+				}
+				cfg.Events = append(cfg.Events, p)
 			}
 			continue
 		case !known:
@@ -171,6 +184,49 @@ func parsePoint(text string) (Point, error) {
 		given[key] = true
 		if err := p.set(key, value); err != nil {
 			fault("%w", err)
+		}
+	}
+	return p, errors.Join(faults...)
+}
+
+// parseEvents reads "NAME[,NODE][,KEY=VALUE...]".
+func parseEvents(text string) (EventPoint, error) {
+	fields := strings.Split(text, ",")
+	p := EventPoint{Name: fields[0]}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("events %q: "+format, append([]any{p.Name}, args...)...))
+	}
+	given := make(map[string]bool)
+	for i, field := range fields[1:] {
+		key, value, _ := strings.Cut(field, "=")
+		if given[key] && key != "type" {
+			fault("%s is given twice", key)
+		}
+		given[key] = true
+		number := func(n *int) {
+			var err error
+			if *n, err = strconv.Atoi(value); err != nil {
+				fault("malformed %s %q", key, value)
+			}
+		}
+		switch key {
+		case "severity":
+			number(&p.MinSeverity)
+		case "queue":
+			number(&p.Queue)
+		case "type":
+			id, err := ParseNodeID(value)
+			if err != nil {
+				fault("%q is no node id", value)
+			}
+			p.Types = append(p.Types, id)
+		default:
+			id, err := ParseNodeID(field)
+			if err != nil || i > 0 {
+				fault("%q is neither a known key nor the node id behind the name", key)
+			}
+			p.Notifier = id
 		}
 	}
 	return p, errors.Join(faults...)

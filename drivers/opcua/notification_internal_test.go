@@ -98,6 +98,42 @@ func BenchmarkNotificationGopcua(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/notifications, "ns/notification")
 }
 
+// TestEventAllocs delivers a message of 100 alarms.
+func TestEventAllocs(t *testing.T) {
+	src, err := NewSource(Config{
+		Client:  ClientConfig{Endpoint: "opc.tcp://192.0.2.1", Policies: []Policy{PolicyNone}},
+		Catalog: acquire.NewCatalog(), Events: []EventPoint{{Name: "alarms"}},
+	})
+	require.NoError(t, err)
+	q := newQueue(src.items, src.cfg.Buffer)
+	st := &standing{src: src, tracks: make([]track, 1), states: make([]itemState, 1), typeIDs: typeIDs{namespaces: plantNamespaces}}
+	s := &stream{src: src, st: st, queue: q}
+	p := &pump{standing: st, queue: q}
+	list := &ua.EventNotificationList{}
+	for i := range 100 {
+		list.Events = append(list.Events, &ua.EventFieldList{ClientHandle: 1, EventFields: []*ua.Variant{
+			ua.MustVariant(ua.NewNumericNodeID(2, uint32(i%7))), ua.MustVariant("Meter1"), ua.MustVariant(time.Unix(1000, 0)), ua.MustVariant(ua.NewLocalizedText("over voltage")),
+			ua.MustVariant(uint16(800)), ua.MustVariant("U high"), ua.MustVariant(true), ua.MustVariant(false), ua.MustVariant(true),
+		}})
+	}
+	object := ua.NewExtensionObject(list)
+	object.UpdateMask()
+	body, err := ua.Encode(&ua.NotificationMessage{SequenceNumber: 1, PublishTime: time.Unix(1000, 0), NotificationData: []*ua.ExtensionObject{object}})
+	require.NoError(t, err)
+	m := &message{}
+	var b acquire.Batch
+	deliver := func() {
+		m.body = body
+		r := uabin.NewReader(m.body)
+		p.take(m, r.Notification(), false)
+		if err := s.Next(t.Context(), &b); err != nil || len(b.Samples) != 100*len(eventEndings) {
+			t.Fatal(err, len(b.Samples))
+		}
+	}
+	deliver()
+	require.Zero(t, testing.AllocsPerRun(100, deliver), "of 100 alarms, decoded and delivered")
+}
+
 // FuzzNotification puts any notification of a server through pump, queue and stream:
 // every sample is of a point of the source, and bad if it has no value.
 func FuzzNotification(f *testing.F) {
@@ -110,6 +146,7 @@ func FuzzNotification(f *testing.F) {
 	r.Bool()
 	f.Add(r.Rest()[:400])
 	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0x34, 3, 1, 8, 0, 0, 0, 0, 0, 0x0A, 0x80, 0, 0, 0, 0})
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0x94, 3, 1, 27, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 17, 1, 0, 0xDB, 0x0B, 0, 0, 5, 1, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg := Config{
 			Client:  ClientConfig{Endpoint: "opc.tcp://192.0.2.1", Policies: []Policy{PolicyNone}},
@@ -118,11 +155,12 @@ func FuzzNotification(f *testing.F) {
 		for i, kind := range []acquire.Kind{acquire.KindFloat64, acquire.KindText, acquire.KindInt64} {
 			cfg.Points = append(cfg.Points, Point{Name: strconv.Itoa(i), Node: NodeID("i=" + strconv.Itoa(i)), Kind: kind})
 		}
+		cfg.Events = []EventPoint{{Name: "events"}}
 		src, err := NewSource(cfg)
 		require.NoError(t, err)
 		q := newQueue(src.items, cfg.Buffer)
-		st := &standing{src: src, tracks: make([]track, 3), states: make([]itemState, 3), missed: newBackfill()}
-		p := &pump{standing: st, queue: q, settling: &settling{heard: make([]bool, 3), left: 3}}
+		st := &standing{src: src, tracks: make([]track, 4), states: make([]itemState, 4), missed: newBackfill()}
+		p := &pump{standing: st, queue: q, settling: &settling{heard: make([]bool, 4), left: 4}}
 		s := &stream{src: src, st: st, queue: q}
 		for range 2 {
 			r := uabin.NewReader(data)
@@ -132,7 +170,7 @@ func FuzzNotification(f *testing.F) {
 			}
 			p.take(&message{body: data}, n, false)
 		}
-		var latest [3]acquire.Instant
+		latest := make([]acquire.Instant, len(src.points))
 		var b acquire.Batch
 		for q.head < len(q.entries) {
 			require.NoError(t, s.Next(t.Context(), &b))
