@@ -178,6 +178,16 @@ func TestFaults(t *testing.T) {
 		{name: "session closed", noted: true, fault: func(p *counters) {
 			p.server.set(func() { clear(p.server.sessions) })
 		}},
+		{name: "session ended, its subscription left for another", noted: true, fault: func(p *counters) {
+			p.server.set(func() {
+				for _, s := range p.server.sessions {
+					for _, r := range s.waiting {
+						r.conn.send(r.request, encodeResponse(&ua.ServiceFault{ResponseHeader: responseHeader(r.handle, ua.StatusBadNoSubscription)}))
+					}
+				}
+				clear(p.server.sessions)
+			})
+		}},
 		{name: "subscription dropped in silence", lost: 6 * time.Second, fault: func(p *counters) {
 			p.server.set(func() { clear(p.server.subs) })
 		}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -525,10 +526,14 @@ func (p *pump) renew(reason error) error {
 	}
 	p.renewed = time.Now()
 	p.src.cfg.Client.Logger.Warn("opcua: subscription was dropped", slog.String("source", p.src.cfg.Name), slog.Any("error", reason))
+	old, states := p.sub, slices.Clone(p.states)
 	p.abandon()
 	ctx, cancel := p.bounded()
 	defer cancel()
 	if err := p.subscribe(ctx); err != nil {
+		// The next stream finds out what is left: a server that ends the session first
+		// lets another one take the subscription over.
+		p.sub, p.states, p.gap = old, states, false
 		return err
 	}
 	p.gap = false
