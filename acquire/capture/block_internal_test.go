@@ -1,9 +1,8 @@
 package capture
 
 import (
-	"encoding/binary"
 	"math"
-	"math/bits"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,6 +82,9 @@ func FuzzBlock(f *testing.F) {
 			require.Len(t, b.Samples, len(a.Samples))
 			for j := range a.Samples {
 				x, y := a.Samples[j], b.Samples[j]
+				if x == y && x.Value.Kind() != acquire.KindText {
+					continue // soon: a few bytes may stand for a million samples
+				}
 				if x.Value.Kind() == acquire.KindText {
 					one, ok1 := a.Text(x.Value)
 					two, ok2 := b.Text(y.Value)
@@ -99,34 +101,7 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// The twins of spread, gather and the rest are encoding/binary's.
-func TestVarintTwin(t *testing.T) {
-	try := func(z uint64) {
-		var want, got [16]byte
-		n := binary.PutUvarint(want[:], z)
-		require.Equal(t, n, digits(z))
-		le.PutUint64(got[:], spread(z)|continued(digits(z)))
-		require.Equal(t, want, got)
-		x := le.Uint64(got[:]) | 0xa5a5a5a5a5a5a5a5<<(8*n&63)
-		if n == 8 {
-			x = le.Uint64(got[:])
-		}
-		digitsOnly, size := terminated(x, ^x&stops)
-		require.Equal(t, n, size)
-		require.Equal(t, z, gather(digitsOnly))
-	}
-	for bit := range 56 {
-		for _, z := range []uint64{1 << bit, 1<<bit - 1, 1<<bit + 1, math.MaxUint64 >> (63 - bit), bits.Reverse64(uint64(bit)) >> 8} {
-			try(z & (1<<56 - 1))
-		}
-	}
-	for _, d := range []int64{0, 1, -1, math.MaxInt64, math.MinInt64, 1e9, -1e9} {
-		require.Equal(t, d, unzigzag(zigzag(d)))
-	}
-	require.Equal(t, []uint64{0, 1, 2, 3}, []uint64{zigzag(0), zigzag(-1), zigzag(1), zigzag(-2)})
-}
-
-// Every form of a control is read as what it says, and none goes beyond a word.
+// Every shape is read as what it says, and none goes beyond a word.
 func TestShapes(t *testing.T) {
 	for i, sh := range shapes {
 		low, n := i>>3, i&7+1
@@ -140,3 +115,55 @@ func TestShapes(t *testing.T) {
 		}
 	}
 }
+
+// Batches of every pattern that the encoder knows are decoded as they were.
+func TestPatterns(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		batches := make([]acquire.Batch, 1+r.IntN(4))
+		now, points := int64(r.Uint64()), 1+r.IntN(6)
+		words := make([]uint64, points)
+		step, still := anySize(r), r.IntN(3)
+		for i := range batches {
+			b := &batches[i]
+			b.Received = acquire.Instant(r.IntN(2)) * acquire.Instant(now)
+			for range r.IntN(200) {
+				if r.IntN(20) == 0 {
+					step, still = anySize(r), r.IntN(3)
+				}
+				switch still {
+				case 0: // equal steps
+				case 1:
+					step = int64(r.IntN(1 << 20))
+				case 2:
+					step = anySize(r)
+				}
+				now += step
+				p := r.IntN(points)
+				if r.IntN(3) > 0 {
+					words[p] ^= r.Uint64() >> (p * 10) << (p * 3)
+				}
+				s := acquire.Sample{Time: acquire.Instant(now), Point: acquire.PointID(p + 1), Value: acquire.Uint64(words[p]), Quality: acquire.Good}
+				switch r.IntN(50) {
+				case 0:
+					s.Value = acquire.Value{}
+				case 1:
+					s.Quality = acquire.Quality(r.Uint32())
+				case 2:
+					s.Value = acquire.Float64(math.Float64frombits(words[p]))
+				}
+				b.Append(s)
+			}
+		}
+		got, _, err := decodeAll(encodeAll(batches, nil))
+		require.NoError(t, err)
+		require.Len(t, got, len(batches))
+		for i := range batches {
+			require.Equal(t, batches[i].Received, got[i].Received)
+			require.Equal(t, append([]acquire.Sample{}, batches[i].Samples...), append([]acquire.Sample{}, got[i].Samples...), "seed %d", seed)
+		}
+	}
+}
+
+// anySize returns a number of any size.
+func anySize(r *rand.Rand) int64 { return int64(r.Uint64()) >> r.IntN(64) }

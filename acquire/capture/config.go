@@ -14,7 +14,7 @@ type Config struct {
 	// Catalog describes the points. Required.
 	Catalog *acquire.Catalog
 	// MaxSamples is how many samples a block takes before it is written, up to
-	// 1,048,576; 0: 4,096. A larger batch is a block of its own, and one beyond
+	// 1,048,576; 0: 8,192. A larger batch is a block of its own, and one beyond
 	// 1,048,576 samples is recorded as several batches.
 	MaxSamples int
 	// MaxDelay is how long a block takes batches before it is written, up to a
@@ -56,7 +56,7 @@ type Compressor interface {
 }
 
 const (
-	defaultSamples = 4096
+	defaultSamples = 8192
 	defaultDelay   = time.Second
 
 	// maxDelay bounds the time from the arrival of the first batch of a block to

@@ -9,13 +9,21 @@ import (
 	"github.com/fieldtap/fieldtap/acquire"
 )
 
-// shape is what the low six bits of a control mean.
+// shape is what the shape of a word means.
 type shape struct {
 	mask  uint64 // of the bytes that follow
 	size  uint8  // their number
 	shift uint8  // of their place in the word
 	wrong bool   // beyond the word
 }
+
+const (
+	shapeMask = 1<<6 - 1
+
+	// unchanged is the shape of no bytes, which is 0. It reads as eight bytes above
+	// six zero ones, which no word has.
+	unchanged = 6<<3 | 7
+)
 
 var shapes = makeShapes()
 
@@ -35,7 +43,18 @@ func makeShapes() (table [shapeMask + 1]shape) {
 
 // slack is how many bytes behind a payload must be readable, so that words are
 // read whole at its end.
-const slack = 8
+const slack = 16
+
+// decoded is what is known of a point within a block: its latest sample, and how the
+// differences of its values are packed.
+type decoded struct {
+	bits    uint64
+	mask    uint64 // of width bits
+	id      acquire.PointID
+	quality acquire.Quality
+	kind    acquire.Kind
+	packing
+}
 
 var errBlock = errors.New("block is malformed")
 
@@ -53,10 +72,9 @@ type decoder struct {
 	batch   int // number of the next one
 
 	dict      []byte // as encoded, of which ids are made
-	nameless  bool   // some of ids are 0
-	ids       []acquire.PointID
-	states    []state
-	first     []state
+	nameless  bool   // some of the points have none here
+	states    []decoded
+	first     []decoded // the same before the first sample, without values
 	sets      [][]acquire.PointID
 	known     map[string][]acquire.PointID // sets by their encoding
 	knownSize int                          // points in known
@@ -65,21 +83,30 @@ type decoder struct {
 	textBytes []byte
 	values    []textValue // by number of the text
 
-	index int64 // of the latest sample's point
-	step  int64 // of the current run
-	run   uint64
-	time  acquire.Instant
-	zeros uint64
+	index    int64 // of the latest sample's point
+	appeared int64 // points that have had a sample
+	step     int64 // of the current run
+	run      uint64
+	time     acquire.Instant // of the latest sample
+	group    group
+	until    uint64 // samples before the next change
+	bit      uint   // of the payload, where the next difference of values begins
 
 	header   header
 	heads    cursor
 	eventCol cursor
 	steps    cursor
 	times    cursor
-	kinds    cursor
-	quals    cursor
-	controls cursor
+	changes  cursor
 	data     cursor
+}
+
+// group is what is left of a group of differences.
+type group struct {
+	left  uint64
+	width uint   // 0: each is equal
+	equal uint64 // what they are equal to
+	bit   uint   // of the payload, where the next one begins
 }
 
 // textValue is a text put into a batch, which is the latest if the numbers are
@@ -182,14 +209,17 @@ func (d *decoder) open(buf []byte, n int) error {
 		at += size
 	}
 	batches, samples, events := counts[0], counts[1], counts[2]
-	dict, sets, texts := columns[0], columns[1], columns[2]
-	d.textBytes = buf[columns[3].at:columns[3].end]
-	d.eventCol, d.heads, d.steps, d.times = columns[4], columns[5], columns[6], columns[7]
-	d.kinds, d.quals, d.controls, d.data = columns[8], columns[9], columns[10], columns[11]
-	if at != n || d.controls.end-d.controls.at != samples || counts[3] > samples {
+	dict, firsts, shapes, sets, texts := columns[0], columns[1], columns[2], columns[3], columns[4]
+	d.textBytes = buf[columns[5].at:columns[5].end]
+	d.eventCol, d.heads, d.steps = columns[6], columns[7], columns[8]
+	d.times, d.changes, d.data = columns[9], columns[10], columns[11]
+	if at != n || counts[3] > samples || counts[3] > shapes.end-shapes.at {
 		return errBlock
 	}
 	if err := d.openDictionary(dict, counts[3]); err != nil {
+		return err
+	}
+	if err := d.openStates(firsts, shapes); err != nil {
 		return err
 	}
 	if err := d.openSets(sets, counts[4]); err != nil {
@@ -199,8 +229,21 @@ func (d *decoder) open(buf []byte, n int) error {
 		return err
 	}
 	d.batches, d.samples, d.events = batches, samples, events
-	d.index, d.step, d.run, d.time, d.zeros, d.header = 0, 0, 0, 0, 0, header{}
-	return nil
+	d.index, d.appeared, d.step, d.run = 0, 0, 0, 0
+	d.time, d.group, d.header = 0, group{}, header{}
+	d.bit = 8 * uint(d.data.at)
+	return d.nextChange()
+}
+
+// nextChange reads how many samples there are before the next change.
+func (d *decoder) nextChange() (err error) {
+	d.until = math.MaxUint64
+	if d.changes.at < d.changes.end {
+		if d.until, err = d.uvarint(&d.changes); err == nil && d.changes.at == d.changes.end {
+			err = errBlock
+		}
+	}
+	return err
 }
 
 // numbers yields n numbers of runs.
@@ -242,20 +285,17 @@ func (d *decoder) nextRun(c *cursor) (step int64, length uint64, err error) {
 // other mostly have the same, which is then not made anew.
 func (d *decoder) openDictionary(c cursor, n int) error {
 	if encoded := d.buf[c.at:c.end]; len(d.first) == n && n > 0 && string(encoded) == string(d.dict) {
-		copy(d.states, d.first)
 		return nil
 	}
 	d.dict = append(d.dict[:0], d.buf[c.at:c.end]...)
 	d.nameless = false
-	d.ids = slices.Grow(d.ids[:0], n)[:n]
 	d.first = slices.Grow(d.first[:0], n)[:n]
-	d.states = slices.Grow(d.states[:0], n)[:n]
 	err := d.numbers(&c, n, func(i int, x int64) error {
 		if x < 0 || x > math.MaxUint32 {
 			return errBlock
 		}
-		d.ids[i] = d.points(acquire.PointID(x))
-		d.nameless = d.nameless || d.ids[i] == 0
+		d.first[i] = decoded{id: d.points(acquire.PointID(x))}
+		d.nameless = d.nameless || d.first[i].id == 0
 		return nil
 	})
 	if err == nil {
@@ -263,7 +303,7 @@ func (d *decoder) openDictionary(c cursor, n int) error {
 			if x < 0 || x > int64(acquire.KindText) {
 				return errBlock
 			}
-			d.first[i] = state{kind: acquire.Kind(x)}
+			d.first[i].kind = acquire.Kind(x)
 			return nil
 		})
 	}
@@ -281,9 +321,43 @@ func (d *decoder) openDictionary(c cursor, n int) error {
 	}
 	if err != nil {
 		d.dict, d.first = d.dict[:0], d.first[:0]
-		return err
 	}
-	copy(d.states, d.first)
+	return err
+}
+
+// openStates reads the first value of each point, and how those that follow are
+// packed.
+func (d *decoder) openStates(firsts, shapeCol cursor) error {
+	d.states = append(d.states[:0], d.first...)
+	buf, at, shape := d.buf, firsts.at, shapeCol.at
+	for i := range d.states {
+		if at >= firsts.end || shape >= shapeCol.end {
+			return errBlock
+		}
+		st := &d.states[i]
+		sh := &shapes[buf[at]&shapeMask]
+		if sh.wrong || buf[at] > shapeMask || int(sh.size) > firsts.end-at-1 {
+			return errBlock
+		}
+		st.bits = le.Uint64(buf[at+1:]) & sh.mask << (sh.shift & 63)
+		at += 1 + int(sh.size)
+
+		how := buf[shape]
+		shape++
+		if how == 0 {
+			continue
+		}
+		width := how &^ sparsePacking
+		if shape >= shapeCol.end || width == 0 || width > 64 || buf[shape] > 64-width {
+			return errBlock
+		}
+		st.packing = packing{low: buf[shape], width: width, sparse: how != width}
+		st.mask = math.MaxUint64 >> (64 - width)
+		shape++
+	}
+	if at != firsts.end || shape != shapeCol.end {
+		return errBlock
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -62,11 +61,12 @@ func (d *decoder) eventText(c *cursor) (string, error) {
 func (d *decoder) arrival() (acquire.Instant, error) {
 	c := d.heads
 	h := header{}
-	_, _, err := d.head(&c, &h, new(acquire.Batch))
+	_, _, err := d.head(&c, &h, nil)
 	return h.received, err
 }
 
-// head reads the head of a batch.
+// head reads the head of a batch into h and b, and the time of its first sample; if b
+// is nil, into h alone.
 func (d *decoder) head(c *cursor, h *header, b *acquire.Batch) (n int, set int, err error) {
 	flags, err := d.byte(c)
 	if err != nil || flags&^(headLost|headWatermark|headSet) != 0 {
@@ -88,9 +88,9 @@ func (d *decoder) head(c *cursor, h *header, b *acquire.Batch) (n int, set int, 
 		lag = unzigzag(z)
 	}
 	h.watermark = acquire.Instant(int64(h.received) - lag)
-	b.Lost = 0
+	lost := uint64(0)
 	if flags&headLost != 0 {
-		if b.Lost, err = d.uvarint(c); err != nil {
+		if lost, err = d.uvarint(c); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -99,6 +99,16 @@ func (d *decoder) head(c *cursor, h *header, b *acquire.Batch) (n int, set int, 
 		if set, err = d.length(c, len(d.sets)-1); err != nil {
 			return 0, 0, err
 		}
+	}
+	if b == nil {
+		return n, set, nil
+	}
+	b.Lost = lost
+	if n > 0 {
+		if z, err = d.uvarint(c); err != nil {
+			return 0, 0, err
+		}
+		d.time = acquire.Instant(int64(h.base(d.time)) + unzigzag(z))
 	}
 	return n, set, nil
 }
@@ -128,106 +138,154 @@ func (d *decoder) next(b *acquire.Batch) error {
 	if d.batches--; d.batches > 0 {
 		return nil
 	}
-	for _, c := range [...]cursor{d.heads, d.steps, d.times, d.kinds, d.quals, d.controls, d.data} {
+	for _, c := range [...]cursor{d.heads, d.steps, d.times, d.changes} {
 		if c.at != c.end {
 			return errBlock
 		}
 	}
-	if d.samples != 0 || d.run != 0 || d.zeros != 0 {
+	if d.samples != 0 || d.run != 0 || d.group.left != 0 || d.appeared != int64(len(d.states)) ||
+		(d.bit+7)>>3 != uint(d.data.end) {
 		return errBlock
 	}
 	return nil
 }
 
+// readTimes reads the times of the samples of a batch, whose first is known.
 func (d *decoder) readTimes(samples []acquire.Sample) error {
-	buf, at, end := d.buf, d.times.at, d.times.end
-	t, zeros := d.time, d.zeros
-	for i := range samples {
-		if zeros > 0 {
-			zeros--
-			samples[i].Time = t
+	if len(samples) == 0 {
+		return nil
+	}
+	buf, t, g := d.buf, d.time, d.group
+	samples[0].Time = t
+	for samples = samples[1:]; len(samples) > 0; {
+		if g.left == 0 {
+			var err error
+			if g, err = d.nextGroup(); err != nil {
+				return err
+			}
+		}
+		part := samples[:min(g.left, uint64(len(samples)))]
+		samples = samples[len(part):]
+		g.left -= uint64(len(part))
+		if g.width == 0 {
+			step := acquire.Instant(unzigzag(g.equal))
+			for i := range part {
+				t += step
+				part[i].Time = t
+			}
 			continue
 		}
-		if at >= end {
-			return errBlock
-		}
-		x := le.Uint64(buf[at:])
-		stop := ^x & stops
-		if stop == 0 { // nine bytes or ten
-			z, n := binary.Uvarint(buf[at:end])
-			if n <= 0 {
-				return errBlock
-			}
-			at += n
+		// A group lies within its column, behind which there is slack.
+		mask, width, bit := uint64(math.MaxUint64)>>((64-g.width)&63), g.width, g.bit
+		for i := range part {
+			z := le.Uint64(buf[bit>>3:]) >> (bit & 7) & mask
+			bit += width
 			t += acquire.Instant(unzigzag(z))
-			samples[i].Time = t
-			continue
+			part[i].Time = t
 		}
-		x, n := terminated(x, stop)
-		at += n
-		if x == 0 {
-			if n = 0; at < end {
-				zeros, n = binary.Uvarint(buf[at:end])
-			}
-			if n <= 0 {
-				return errBlock
-			}
-			at += n
-		}
-		t += acquire.Instant(unzigzag(gather(x)))
-		samples[i].Time = t
+		g.bit = bit
 	}
-	if at > end {
-		return errBlock
-	}
-	d.times.at, d.time, d.zeros = at, t, zeros
+	d.time, d.group = t, g
 	return nil
+}
+
+// nextGroup begins a group of differences of times.
+func (d *decoder) nextGroup() (g group, err error) {
+	c := &d.times
+	width, err := d.byte(c)
+	if err != nil {
+		return g, err
+	}
+	more, err := d.length(c, maxSamples)
+	if err != nil {
+		return g, err
+	}
+	g.left = uint64(more) + 1
+	switch {
+	case width == groupZero:
+	case width == groupEqual:
+		if g.equal, err = d.uvarint(c); err != nil {
+			return g, err
+		}
+	case width > maxPacked && width != 64:
+		return g, errBlock
+	default:
+		g.width, g.bit = uint(width), 8*uint(c.at)
+		size := (g.left*uint64(width) + 7) / 8
+		if size > uint64(c.end-c.at) {
+			return g, errBlock
+		}
+		c.at += int(size)
+	}
+	return g, nil
 }
 
 func (d *decoder) readValues(b *acquire.Batch) error {
 	samples := b.Samples
-	buf, at := d.buf, d.data.at
-	controls := buf[d.controls.at:][:len(samples)]
-	states, ids := d.states, d.ids[:len(d.states)]
-	index := d.index
-	for i := 0; i < len(samples); {
+	for len(samples) > 0 {
 		if d.run == 0 {
 			var err error
 			if d.step, d.run, err = d.nextRun(&d.steps); err != nil {
 				return err
 			}
 		}
-		n := int(min(d.run, uint64(len(samples)-i)))
-		d.run -= uint64(n)
-		step := d.step
-		part, shapesOf := samples[i:i+n], controls[i:i+n]
-		i += n
-		for j := range part {
-			s := &part[j]
-			index += step
-			if uint64(index) >= uint64(len(states)) {
+		n := min(d.run, uint64(len(samples)), d.until)
+		if n == 0 {
+			if err := d.readChange(); err != nil {
+				return err
+			}
+			n = 1
+		} else {
+			d.until -= n
+		}
+		d.run -= n
+		if err := d.readRun(b, samples[:n]); err != nil {
+			return err
+		}
+		samples = samples[n:]
+	}
+	return nil
+}
+
+// readRun reads samples of b between whose points lies the same step.
+func (d *decoder) readRun(b *acquire.Batch, samples []acquire.Sample) error {
+	buf, bit, end := d.buf, d.bit, 8*uint(d.data.end)
+	states := d.states
+	index, step, appeared := d.index, d.step, d.appeared
+	for i := range samples {
+		index += step
+		if uint64(index) >= uint64(len(states)) || bit > end {
+			return errBlock
+		}
+		st := &states[index]
+		switch {
+		case index >= appeared:
+			if index > appeared {
 				return errBlock
 			}
-			st := &states[index]
-			control := shapesOf[j]
-			sh := &shapes[control&shapeMask]
-			if at > d.data.end-int(sh.size) || sh.wrong {
-				return errBlock
+			appeared++
+		case st.sparse && buf[bit>>3]>>(bit&7)&1 == 0:
+			bit++
+		default:
+			if st.sparse {
+				bit++
 			}
-			word := st.bits ^ le.Uint64(buf[at:])&sh.mask<<(sh.shift&63)
-			at += int(sh.size)
-			st.bits = word
-			if control&^shapeMask != 0 {
-				if err := d.change(st, control); err != nil {
-					return err
-				}
+			x := le.Uint64(buf[bit>>3:]) >> (bit & 7)
+			if st.width > maxPacked {
+				x |= uint64(buf[bit>>3+8]) << 1 << (^bit & 7) << 56
 			}
-			s.Point = ids[index]
-			s.Quality = st.quality
-			if st.kind == acquire.KindFloat64 {
-				s.Value = acquire.Float64(math.Float64frombits(word))
-				continue
-			}
+			bit += uint(st.width)
+			st.bits ^= x & st.mask << (st.low & 63)
+		}
+		s := &samples[i]
+		s.Point = st.id
+		s.Quality = st.quality
+		switch st.kind {
+		case acquire.KindFloat64:
+			s.Value = acquire.Float64(math.Float64frombits(st.bits))
+		case acquire.KindUint64:
+			s.Value = acquire.Uint64(st.bits)
+		default:
 			v, err := d.value(st, b)
 			if err != nil {
 				return err
@@ -235,35 +293,43 @@ func (d *decoder) readValues(b *acquire.Batch) error {
 			s.Value = v
 		}
 	}
-	d.index, d.data.at = index, at
-	d.controls.at += len(samples)
+	if bit > end {
+		return errBlock
+	}
+	d.index, d.appeared, d.bit = index, appeared, bit
 	return nil
 }
 
-// change reads what else is new for a point.
-func (d *decoder) change(st *state, control byte) error {
-	if control&kindChanges != 0 {
-		kind, err := d.byte(&d.kinds)
-		if err != nil || kind > byte(acquire.KindText) {
-			return errBlock
-		}
-		st.kind = acquire.Kind(kind)
+// readChange reads what is new for the point of the next sample beside the bits of
+// its value.
+func (d *decoder) readChange() error {
+	index := d.index + d.step
+	if uint64(index) >= uint64(len(d.states)) {
+		return errBlock
 	}
-	if control&qualityChanges != 0 {
-		quality, err := d.uvarint(&d.quals)
+	st := &d.states[index]
+	what, err := d.byte(&d.changes)
+	if err != nil || what&^qualityChanges > byte(acquire.KindText) {
+		return errBlock
+	}
+	st.kind = acquire.Kind(what &^ qualityChanges)
+	if what&qualityChanges != 0 {
+		quality, err := d.uvarint(&d.changes)
 		if err != nil || quality > math.MaxUint32 {
 			return errBlock
 		}
 		st.quality = acquire.Quality(quality)
 	}
+	if err := d.nextChange(); err != nil || d.until == 0 {
+		return errBlock
+	}
+	d.until--
 	return nil
 }
 
-// value makes the value of a sample that is no float.
-func (d *decoder) value(st *state, b *acquire.Batch) (acquire.Value, error) {
+// value makes the value of a sample of any other kind.
+func (d *decoder) value(st *decoded, b *acquire.Batch) (acquire.Value, error) {
 	switch st.kind {
-	case acquire.KindUint64:
-		return acquire.Uint64(st.bits), nil
 	case acquire.KindInt64:
 		return acquire.Int64(int64(st.bits)), nil
 	case acquire.KindBool:

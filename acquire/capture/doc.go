@@ -12,7 +12,7 @@
 //     kind, qualities, texts, watermarks, the points they speak for, losses. A batch
 //     beyond 1,048,576 samples comes back as several.
 //   - A batch is acknowledged when its block has been written. The end of the
-//     process costs the open block: by default 4,096 samples, or 1 s.
+//     process costs the open block: by default 8,192 samples, or 1 s.
 //   - A damaged block, or a file cut anywhere, costs the blocks that are damaged
 //     and none other. What was skipped is told with place, length and reason;
 //     nothing is returned whose checksum is wrong.
@@ -59,6 +59,12 @@
 //
 //	points    a list of their numbers, in the order in which they appear; a list of
 //	          the kind of the first value of each; a list of its qualities
+//	firsts    the first value of each: a byte and the bytes that it says; in bits 3 to
+//	          5 how many bytes of zero are left out below, in bits 0 to 2 how many
+//	          bytes follow, less one; 55 stands for 0, without bytes
+//	shapes    for each point, how its values after the first differ from those before:
+//	          0 if none does; else a width in bits, plus 128 if most do not; and how many
+//	          bits of zero are left out below (a byte)
 //	sets      for each, its length and the list of the points
 //	texts     for each, its length
 //	bytes     of all texts
@@ -66,21 +72,24 @@
 //	          (signed), the quality, whether permanent (a byte), length and bytes of
 //	          the source and of the text, the batches and the samples of a gap
 //	batches   for each, flags (a byte), the number of samples, the difference of Received
-//	          to that of the batch before (signed); with flag 4 absent no points, with
-//	          flag 2 how far the watermark is behind Received (signed), else as before;
-//	          with flag 1 the samples lost; with flag 4 the number of the set of points
+//	          to that of the batch before (signed); with flag 2 how far the watermark
+//	          is behind Received (signed), else as before; with flag 1 the samples lost;
+//	          with flag 4 the number of the set of points; if it has samples, the
+//	          difference of the time of the first to Received, or if that is 0, to the
+//	          time of the sample before (signed)
 //	steps     the list of the samples' points, as indices in the first column
-//	times     for each sample, the difference to the time before (signed); one of 0 is
-//	          followed by how many more there are
-//	kinds     a byte for each sample whose point has another kind of value than before
-//	qualities a number for each sample whose point has another quality than before
-//	controls  a byte for each sample
-//	values    what its value and that of the sample before of the same point differ by,
-//	          bit by bit
+//	times     for the other samples, the difference to the time before (signed), in
+//	          groups: a byte; how many there are, less one; if the byte is 0 each is 0;
+//	          if it is 255 each is the number that follows; else they follow, in as many
+//	          bits each as it says, together filled up to whole bytes
+//	changes   for each sample whose point has another kind of value or another quality
+//	          than before: how many samples it is behind the one with the change before;
+//	          the kind (a byte), plus 128 if the quality is another, which follows
+//	values    for each sample but the first of a point, by which bits its value differs
+//	          from that before, in as many bits as the shape says; where most do not
+//	          differ, a bit first of whether it does, and no others if not
 //
-// where "before" is 0 at the beginning of a block. The value of a float is its
-// IEEE 754 word, of a truth value 0 or 1, of a text its number; no value leaves what
-// was before. The bits of a control are, from the high one: the quality follows; the
-// kind follows; three bits of how many bytes of zero are left out below; three bits
-// of how many bytes follow, less one. The six bits 110111 stand for no difference.
+// where "before" is 0 at the beginning of a block. Bits are filled in from the low one of
+// each byte. The value of a float is its IEEE 754 word, of a truth value 0 or 1, of a text its
+// number; no value leaves what was before.
 package capture

@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"slices"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -21,26 +20,15 @@ const (
 // blockMark opens the payload of a block and names the version of its layout.
 const blockMark = "FTB1"
 
-// A sample is written as a byte of control, and the bytes in which its value
-// differs from the value before of the same point. The low six bits of the
-// control say how many zero bytes are left out below (bits 3 to 5) and how many
-// bytes follow, less one (bits 0 to 2). The other two say what else changed for
-// the point.
-const (
-	kindChanges    = 1 << 6 // a byte in the column of kinds
-	qualityChanges = 1 << 7 // a number in the column of qualities
-	shapeMask      = 1<<6 - 1
-
-	// unchanged stands for no bytes at all. It reads as eight bytes above six
-	// zero ones, which no word has.
-	unchanged = 6<<3 | 7
-)
-
-// state is what is known of a point within a block: its latest sample.
+// state is what is known of a point within a block: its latest sample, and how its
+// values differ.
 type state struct {
-	bits    uint64
-	quality acquire.Quality
-	kind    acquire.Kind
+	bits   uint64 // of the latest value
+	first  uint64 // bits of the first value
+	differ uint64 // the bits in which any value differs from the one before
+	counts counts
+	nature nature // of the latest sample
+	plain  nature // the same, or special for kinds whose value is not a number as it is
 }
 
 // encoder builds the payload of one block, column by column. It keeps its
@@ -54,7 +42,7 @@ type encoder struct {
 	others map[acquire.PointID]uint32 // the same for ids that no Catalog gives
 	ids    []acquire.PointID          // points in order of appearance
 	states []state                    // by index
-	first  []state                    // how each point appeared, without bits
+	first  []nature                   // of the first sample of each point
 	sets   [][]acquire.PointID        // distinct sets of points of batches
 	inSets int                        // points in all sets
 
@@ -64,30 +52,84 @@ type encoder struct {
 
 	index  int64 // of the latest sample's point
 	steps  runs
-	time   acquire.Instant
-	zeros  uint64 // samples at the same time as the one before, not written yet
-	header header // of the latest batch
+	time   acquire.Instant // of the latest sample
+	header header          // of the latest batch
+	change int             // number of the sample with the latest change of nature
+
+	indices []uint32 // of the point of each sample
+	words   []uint64 // what the value of each sample differs by
+	apart   []uint64 // times of samples, but the first of a batch: signed differences
 
 	heads    []byte
 	eventCol []byte
-	times    []byte
-	kinds    []byte
-	quals    []byte
-	controls []byte
-	data     []byte
-	scratch  runs
-	dict     []byte
-	setCol   []byte
+	changes  []byte
 
+	// Columns that are made at the end.
+	scratch     runs
+	dict        []byte // of dictIDs and dictFirst
+	dictIDs     []acquire.PointID
+	dictFirst   []nature
+	firsts      []byte
+	shapes      []byte
+	setCol      []byte
 	textLengths []byte
+	times       []byte
+	data        []byte
+	packings    []packing
 
 	unreadable uint64 // texts that could not be read, since ever
+}
+
+// counts are how many samples there are, in the high half, and how many of them have a
+// value that differs from the one before, in the low half.
+type counts uint64
+
+const (
+	oneSample counts = 1 << 32
+	oneChange counts = 1
+)
+
+func (c counts) samples() uint64 { return uint64(c >> 32) }
+func (c counts) changes() uint64 { return uint64(c & (oneSample - 1)) }
+
+// some is 1 if x is not 0, else 0.
+func some(x uint64) uint64 { return (x | -x) >> 63 }
+
+// nature is what a sample is beside its time and the bits of its value: the quality,
+// and in the low byte the kind.
+type nature uint64
+
+// special is the nature of no sample.
+const special nature = 1<<64 - 1
+
+func natureOf(s *acquire.Sample) nature {
+	return nature(s.Quality)<<8 | nature(s.Value.Kind())
+}
+
+func (n nature) kind() acquire.Kind       { return acquire.Kind(n & 0xff) }
+func (n nature) quality() acquire.Quality { return acquire.Quality(n >> 8) }
+
+// plain returns n, or special if the value is a text or none.
+func (n nature) plain() nature {
+	if k := n.kind(); k == acquire.KindText || k == acquire.KindNone {
+		return special
+	}
+	return n
 }
 
 // header is what a batch has beside samples, as differences are taken from it.
 type header struct {
 	received  acquire.Instant
 	watermark acquire.Instant
+}
+
+// base is the time from which that of the first sample of a batch is counted. last
+// is that of the sample before.
+func (h header) base(last acquire.Instant) acquire.Instant {
+	if h.received == 0 {
+		return last
+	}
+	return h.received
 }
 
 // textRef is where a text lies.
@@ -108,10 +150,10 @@ func (e *encoder) reset() {
 	e.ids, e.states, e.first = e.ids[:0], e.states[:0], e.first[:0]
 	e.sets, e.inSets = e.sets[:0], 0
 	e.texts, e.textBytes = e.texts[:0], e.textBytes[:0]
-	e.index, e.time, e.zeros, e.header = 0, 0, 0, header{}
+	e.index, e.time, e.header, e.change = 0, 0, header{}, 0
 	e.steps.reset()
-	e.heads, e.eventCol, e.times = e.heads[:0], e.eventCol[:0], e.times[:0]
-	e.kinds, e.quals, e.controls, e.data = e.kinds[:0], e.quals[:0], e.controls[:0], e.data[:0]
+	e.indices, e.words, e.apart = e.indices[:0], e.words[:0], e.apart[:0]
+	e.heads, e.eventCol, e.changes = e.heads[:0], e.eventCol[:0], e.changes[:0]
 }
 
 func (e *encoder) empty() bool { return e.batches == 0 && e.events == 0 }
@@ -150,9 +192,14 @@ func (e *encoder) addBatch(b *acquire.Batch, h header, points []acquire.PointID,
 	if flags&headSet != 0 {
 		e.heads = binary.AppendUvarint(e.heads, set)
 	}
+	if len(samples) > 0 {
+		first := int64(samples[0].Time) - int64(h.base(e.time))
+		e.heads = binary.AppendUvarint(e.heads, zigzag(first))
+	}
 	e.header = h
 	e.batches++
 	e.addTimes(samples)
+	e.addPoints(samples)
 	e.addValues(b, samples)
 	e.samples += len(samples)
 }
@@ -170,98 +217,92 @@ func (e *encoder) set(points []acquire.PointID) uint64 {
 	return uint64(len(e.sets) - 1)
 }
 
-// addTimes writes the differences from each time to the next. A difference of 0 is
-// followed by how many more there are.
+// addTimes notes by how much each time but the first differs from the one before.
 func (e *encoder) addTimes(samples []acquire.Sample) {
-	e.times = slices.Grow(e.times, 2*binary.MaxVarintLen64*(len(samples)+1))
-	col, pos := e.times[:cap(e.times)], len(e.times)
-	last, zeros := e.time, e.zeros
-	for i := range samples {
-		t := samples[i].Time
-		if t == last {
-			zeros++
-			continue
-		}
-		if zeros > 0 {
-			pos += putZeros(col[pos:], zeros)
-			zeros = 0
-		}
-		z := zigzag(int64(t) - int64(last))
-		last = t
-		if z >= 1<<56 {
-			pos += binary.PutUvarint(col[pos:], z)
-			continue
-		}
-		n := digits(z)
-		le.PutUint64(col[pos:], spread(z)|continued(n))
-		pos += n
+	if len(samples) == 0 {
+		return
 	}
-	e.times, e.time, e.zeros = col[:pos], last, zeros
+	last := samples[0].Time
+	start := len(e.apart)
+	e.apart = slices.Grow(e.apart, len(samples)-1)[:start+len(samples)-1]
+	apart, rest := e.apart[start:], samples[1:]
+	apart = apart[:len(rest)]
+	for i := range rest {
+		t := rest[i].Time
+		apart[i] = zigzag(int64(t) - int64(last))
+		last = t
+	}
+	e.time = last
 }
 
-func putZeros(b []byte, n uint64) int {
-	b[0] = 0
-	return 1 + binary.PutUvarint(b[1:], n-1)
-}
-
-// addValues writes which points the samples are of, their values and qualities.
-func (e *encoder) addValues(b *acquire.Batch, samples []acquire.Sample) {
-	clear(e.textIndex)
-	e.controls = slices.Grow(e.controls, len(samples))
-	e.data = slices.Grow(e.data, 8*len(samples)+8)
-	controls := e.controls[len(e.controls) : len(e.controls)+len(samples)]
-	data, pos := e.data[:cap(e.data)], len(e.data)
+// addPoints notes which points the samples are of.
+func (e *encoder) addPoints(samples []acquire.Sample) {
+	start := len(e.indices)
+	e.indices = slices.Grow(e.indices, len(samples))[:start+len(samples)]
+	indices, local := e.indices[start:], e.local
+	indices = indices[:len(samples)]
 	last, step, run := e.index, e.steps.step, e.steps.n
 	for i := range samples {
-		s := &samples[i]
+		id := samples[i].Point
 		index := int64(-1)
-		if int64(s.Point) < int64(len(e.local)) {
-			index = int64(e.local[s.Point]) - 1
+		if int64(id) < int64(len(local)) {
+			index = int64(local[id]) - 1
 		}
 		if index < 0 {
-			index = e.appear(s)
+			index = e.appear(&samples[i])
+			local = e.local
 		}
-		if d := index - last; d == step && run > 0 {
+		if index == last+step && run > 0 {
 			run++
 		} else {
 			e.steps.step, e.steps.n = step, run
 			e.steps.end()
-			step, run = d, 1
+			step, run = index-last, 1
 		}
 		last = index
+		indices[i] = uint32(index)
+	}
+	e.index, e.steps.step, e.steps.n = last, step, run
+}
 
-		st := &e.states[index]
-		kind, quality := s.Value.Kind(), s.Quality
+// addValues notes by how much the values of the samples differ from those before, and
+// writes where their natures change. Their points are noted.
+func (e *encoder) addValues(b *acquire.Batch, samples []acquire.Sample) {
+	clear(e.textIndex)
+	start := len(e.words)
+	e.words = slices.Grow(e.words, len(samples))[:start+len(samples)]
+	words, indices, states := e.words[start:], e.indices[start:], e.states
+	words, indices = words[:len(samples)], indices[:len(samples)]
+	for i := range samples {
+		s, st := &samples[i], &states[indices[i]]
 		// A Value keeps what it holds in one word, whatever its kind, and returns
 		// it as a number beside whether it is one.
 		word, _ := s.Value.Uint64()
-		control := byte(0)
-		if kind != st.kind || quality != st.quality || kind == acquire.KindText || kind == acquire.KindNone {
-			word, control = e.change(b, s, st)
+		if natureOf(s) != st.plain {
+			word = e.special(b, s, st, start+i)
 		}
 		x := word ^ st.bits
 		st.bits = word
-		low := uint(bits.TrailingZeros64(x)) >> 3
-		n := 8 - uint(bits.LeadingZeros64(x))>>3 - low // -8 for no difference
-		shape := (low<<3 + n - 1) & shapeMask
-		le.PutUint64(data[pos:], x>>(low<<3&63))
-		pos += int(shapes[shape].size)
-		controls[i] = control | byte(shape)
+		if st.counts == 0 {
+			st.first, x = word, 0
+		}
+		st.differ |= x
+		st.counts += oneSample + oneChange*counts(some(x))
+		words[i] = x
 	}
-	e.index, e.steps.step, e.steps.n = last, step, run
-	e.controls = e.controls[:len(e.controls)+len(samples)]
-	e.data = data[:pos]
 }
 
 // appear gives the point of s the next index.
 func (e *encoder) appear(s *acquire.Sample) int64 {
-	if known, ok := e.others[s.Point]; ok {
-		return int64(known) - 1
+	if s.Point > acquire.MaxPoints {
+		if known, ok := e.others[s.Point]; ok {
+			return int64(known) - 1
+		}
 	}
-	st := state{kind: s.Value.Kind(), quality: s.Quality}
+	n := natureOf(s)
 	e.ids = append(e.ids, s.Point)
-	e.states = append(e.states, st)
-	e.first = append(e.first, st)
+	e.states = append(e.states, state{nature: n, plain: n.plain()})
+	e.first = append(e.first, n)
 	number := uint32(len(e.ids))
 	switch {
 	case s.Point > acquire.MaxPoints:
@@ -278,10 +319,10 @@ func (e *encoder) appear(s *acquire.Sample) int64 {
 	return int64(number) - 1
 }
 
-// change writes what is new for the point of s beside the bits of its value,
-// and returns those for kinds that do not hold a number.
-func (e *encoder) change(b *acquire.Batch, s *acquire.Sample, st *state) (word uint64, control byte) {
-	kind, quality := s.Value.Kind(), s.Quality
+// special returns the bits of the value of s, which is sample number n of the block,
+// for kinds that do not hold a number. It writes what is new for the point.
+func (e *encoder) special(b *acquire.Batch, s *acquire.Sample, st *state, n int) (word uint64) {
+	kind, quality, before := s.Value.Kind(), s.Quality, st.nature
 	word, _ = s.Value.Uint64()
 	if kind == acquire.KindText {
 		number, ok := e.text(b, s.Value, st)
@@ -294,18 +335,24 @@ func (e *encoder) change(b *acquire.Batch, s *acquire.Sample, st *state) (word u
 	if kind == acquire.KindNone {
 		word = st.bits
 	}
-	if kind != st.kind {
-		control |= kindChanges
-		e.kinds = append(e.kinds, byte(kind))
-		st.kind = kind
+	st.nature = nature(quality)<<8 | nature(kind)
+	st.plain = st.nature.plain()
+	if st.nature == before {
+		return word
 	}
-	if quality != st.quality {
-		control |= qualityChanges
-		e.quals = binary.AppendUvarint(e.quals, uint64(quality))
-		st.quality = quality
+	e.changes = binary.AppendUvarint(e.changes, uint64(n-e.change))
+	e.change = n
+	if quality == before.quality() {
+		e.changes = append(e.changes, byte(kind))
+	} else {
+		e.changes = append(e.changes, byte(kind)|qualityChanges)
+		e.changes = binary.AppendUvarint(e.changes, uint64(quality))
 	}
-	return word, control
+	return word
 }
+
+// qualityChanges is the bit of a change that says that a quality follows.
+const qualityChanges = 1 << 7
 
 // text returns the number of a text in the block, which is that of the point's
 // latest text if they are equal, and whether the text can be read.
@@ -318,7 +365,7 @@ func (e *encoder) text(b *acquire.Batch, v acquire.Value, st *state) (uint64, bo
 		return 0, false
 	}
 	number := uint32(len(e.texts))
-	if st.kind == acquire.KindText && st.bits < uint64(len(e.texts)) && bytes.Equal(e.texts[st.bits].of(e.textBytes), text) {
+	if st.nature.kind() == acquire.KindText && st.bits < uint64(len(e.texts)) && bytes.Equal(e.texts[st.bits].of(e.textBytes), text) {
 		number = uint32(st.bits)
 	} else {
 		start := len(e.textBytes)
@@ -336,25 +383,22 @@ func (e *encoder) text(b *acquire.Batch, v acquire.Value, st *state) (uint64, bo
 // file, which tells it from a copy of itself within a text.
 func (e *encoder) appendPayload(dst []byte, offset int64) []byte {
 	e.steps.end()
-	if e.zeros > 0 {
-		var b [2 * binary.MaxVarintLen64]byte
-		e.times = append(e.times, b[:putZeros(b[:], e.zeros)]...)
-		e.zeros = 0
-	}
-	dict := e.appendDictionary(e.dict[:0])
+	e.times = appendDifferences(e.times[:0], e.apart)
+	e.packValues()
+	e.makeDictionary()
 	sets := e.appendSets(e.setCol[:0])
 	texts := e.textLengths[:0]
 	for _, t := range e.texts {
 		texts = binary.AppendUvarint(texts, uint64(t.end-t.start))
 	}
-	e.dict, e.setCol, e.textLengths = dict, sets, texts
+	e.setCol, e.textLengths = sets, texts
 
 	dst = append(dst, blockMark...)
 	dst = binary.AppendUvarint(dst, uint64(offset))
 	for _, n := range [...]int{e.batches, e.samples, e.events, len(e.ids), len(e.sets), len(e.texts)} {
 		dst = binary.AppendUvarint(dst, uint64(n))
 	}
-	columns := [...][]byte{dict, sets, texts, e.textBytes, e.eventCol, e.heads, e.steps.col, e.times, e.kinds, e.quals, e.controls, e.data}
+	columns := [...][]byte{e.dict, e.firsts, e.shapes, sets, texts, e.textBytes, e.eventCol, e.heads, e.steps.col, e.times, e.changes, e.data}
 	for _, c := range columns {
 		dst = binary.AppendUvarint(dst, uint64(len(c)))
 	}
@@ -364,24 +408,30 @@ func (e *encoder) appendPayload(dst []byte, offset int64) []byte {
 	return dst
 }
 
-func (e *encoder) appendDictionary(col []byte) []byte {
+// makeDictionary makes the column of points. Blocks that follow each other mostly have
+// the same.
+func (e *encoder) makeDictionary() {
+	if slices.Equal(e.ids, e.dictIDs) && slices.Equal(e.first, e.dictFirst) {
+		return
+	}
+	e.dictIDs, e.dictFirst = append(e.dictIDs[:0], e.ids...), append(e.dictFirst[:0], e.first...)
 	r := &e.scratch
-	*r = runs{col: col}
+	*r = runs{col: e.dict[:0]}
 	for _, id := range e.ids {
 		r.add(int64(id))
 	}
 	r.end()
 	*r = runs{col: r.col}
-	for _, st := range e.first {
-		r.add(int64(st.kind))
+	for _, n := range e.first {
+		r.add(int64(n.kind()))
 	}
 	r.end()
 	*r = runs{col: r.col}
-	for _, st := range e.first {
-		r.add(int64(st.quality))
+	for _, n := range e.first {
+		r.add(int64(n.quality()))
 	}
 	r.end()
-	return r.col
+	e.dict = r.col
 }
 
 func (e *encoder) appendSets(col []byte) []byte {

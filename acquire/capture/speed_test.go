@@ -106,7 +106,7 @@ func BenchmarkRead(b *testing.B) {
 	var file bytes.Buffer
 	w, err := capture.NewWriter(&file, capture.Config{Catalog: p.catalog, MaxDelay: 1e10})
 	require.NoError(b, err)
-	all := p.batches(200)
+	all := p.batches(2000)
 	for i := range all {
 		require.NoError(b, w.Write(&all[i]))
 	}

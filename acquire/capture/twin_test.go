@@ -69,6 +69,20 @@ func (c *column) list(n int) (numbers []int64) {
 	return numbers
 }
 
+// packed reads bits one by one.
+type packed struct {
+	b  []byte
+	at int
+}
+
+func (p *packed) bits(n int) (x uint64) {
+	for i := range n {
+		x |= uint64(p.b[p.at/8]>>(p.at%8)&1) << i
+		p.at++
+	}
+	return x
+}
+
 // slowBlock reads a payload.
 func slowBlock(t *testing.T, payload []byte) (batches []*acquire.Batch) {
 	require.Equal(t, "FTB1", string(payload[:4]))
@@ -85,13 +99,27 @@ func slowBlock(t *testing.T, payload []byte) (batches []*acquire.Batch) {
 		columns[i] = &column{t, head.take(n)}
 	}
 	require.Empty(t, head.b)
-	points, sets, lengths, text, _, heads := columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
-	steps, times, kinds, qualities, controls, values := columns[6], columns[7], columns[8], columns[9], columns[10], columns[11]
+	points, firsts, shapes, sets, lengths, text := columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
+	heads, steps, times, changes, values := columns[7], columns[8], columns[9], columns[10], columns[11]
 
 	ids := points.list(int(nPoints))
 	kindOf := points.list(int(nPoints))
 	qualityOf := points.list(int(nPoints))
 	wordOf := make([]uint64, nPoints)
+	widthOf, lowOf, sparse := make([]int, nPoints), make([]int, nPoints), make([]bool, nPoints)
+	for i := range wordOf {
+		if shape := firsts.byte(); shape != 55 {
+			var word [16]byte
+			copy(word[shape>>3:], firsts.take(uint64(shape&7)+1))
+			wordOf[i] = binary.LittleEndian.Uint64(word[:])
+		}
+		if width := shapes.byte(); width != 0 {
+			widthOf[i], lowOf[i], sparse[i] = int(width&127), int(shapes.byte()), width >= 128
+		}
+	}
+	appeared := make([]bool, nPoints)
+	bitsOf := &packed{b: values.b}
+	values.b = nil
 	var sets2 [][]acquire.PointID
 	for range nSets {
 		var set []acquire.PointID
@@ -107,8 +135,30 @@ func slowBlock(t *testing.T, payload []byte) (batches []*acquire.Batch) {
 	indices := steps.list(int(nSamples))
 
 	var received, lag, at int64
-	equal := uint64(0)
-	sample := 0
+	var apart []int64
+	for len(times.b) > 0 {
+		width, n := times.byte(), times.number()+1
+		var group *packed
+		equal := int64(0)
+		switch width {
+		case 0:
+		case 255:
+			equal = times.signed()
+		default:
+			group = &packed{b: times.take((n*uint64(width) + 7) / 8)}
+		}
+		for range n {
+			if group != nil {
+				z := group.bits(int(width))
+				equal = int64(z/2) ^ -int64(z%2)
+			}
+			apart = append(apart, equal)
+		}
+	}
+	change, sample := -1, 0
+	if len(changes.b) > 0 {
+		change = int(changes.number())
+	}
 	for range nBatches {
 		b := new(acquire.Batch)
 		flags, n := heads.byte(), heads.number()
@@ -123,29 +173,32 @@ func slowBlock(t *testing.T, payload []byte) (batches []*acquire.Batch) {
 		if flags&4 != 0 {
 			b.Points = sets2[heads.number()]
 		}
-		for range n {
-			if equal > 0 {
-				equal--
-			} else if d := times.signed(); d != 0 {
-				at += d
-			} else {
-				equal = times.number()
+		for j := range n {
+			switch {
+			case j > 0:
+				at += apart[0]
+				apart = apart[1:]
+			case received != 0:
+				at = received + heads.signed()
+			default:
+				at += heads.signed()
 			}
 			i := indices[sample]
+			if appeared[i] && widthOf[i] > 0 && (!sparse[i] || bitsOf.bits(1) == 1) {
+				wordOf[i] ^= bitsOf.bits(widthOf[i]) << lowOf[i]
+			}
+			appeared[i] = true
+			if sample == change {
+				what := changes.byte()
+				kindOf[i] = int64(what & 127)
+				if what >= 128 {
+					qualityOf[i] = int64(changes.number())
+				}
+				if change = -1; len(changes.b) > 0 {
+					change = sample + int(changes.number())
+				}
+			}
 			sample++
-			control := controls.byte()
-			low, count := control>>3&7, control&7+1
-			if control&63 != 0b110111 {
-				var word [16]byte
-				copy(word[low:], values.take(uint64(count)))
-				wordOf[i] ^= binary.LittleEndian.Uint64(word[:])
-			}
-			if control&0b01000000 != 0 {
-				kindOf[i] = int64(kinds.byte())
-			}
-			if control&0b10000000 != 0 {
-				qualityOf[i] = int64(qualities.number())
-			}
 			s := acquire.Sample{Time: acquire.Instant(at), Point: acquire.PointID(ids[i]), Quality: acquire.Quality(qualityOf[i])}
 			switch word := wordOf[i]; acquire.Kind(kindOf[i]) {
 			case acquire.KindFloat64:
@@ -166,6 +219,9 @@ func slowBlock(t *testing.T, payload []byte) (batches []*acquire.Batch) {
 	for _, c := range columns {
 		require.Empty(t, c.b)
 	}
+	require.Empty(t, apart)
+	require.Negative(t, change)
+	require.Equal(t, len(bitsOf.b), (bitsOf.at+7)/8)
 	return batches
 }
 
