@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -340,4 +341,23 @@ func (d *TrapDecoder) Decode(b *acquire.Batch, message []byte, from netip.AddrPo
 	b.Lost += lost
 	l.counters.LostSamples += lost
 	d.stream.replies, d.stream.to = d.stream.replies[:0], d.stream.to[:0]
+}
+
+// MessageVariables iterates over the variable bindings of a whole message of version 1,
+// 2c or, where not encrypted, 3. They are parts of the message. It ends at the first one
+// that is malformed.
+func MessageVariables(message []byte) iter.Seq[Variable] {
+	return func(yield func(Variable) bool) {
+		var e envelope
+		if e.parse(message) != nil {
+			return
+		}
+		for list := e.pdu.Bindings; len(list) > 0; {
+			b, rest, err := snmpwire.NextBinding(list)
+			if err != nil || !yield(Variable{Syntax: Syntax(b.Tag), name: b.Name, value: b.Value}) {
+				return
+			}
+			list = rest
+		}
+	}
 }
