@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -205,11 +206,27 @@ func (p *pump) polled(f flight) error {
 		p.src.tally.Update(func(s *acquire.Stats) { s.Malformed++ })
 		return &ProtocolError{Reason: "Read: not as many results as nodes"}
 	}
-	e := entry{kind: readEntry, message: m, received: received, midpoint: received.Add(-trip / 2), items: f.part.items}
+	e := entry{kind: readEntry, message: m, received: received, midpoint: received.Add(-trip / 2), items: p.unheard(f.part)}
 	e.list.add(results)
 	e.last = p.over(f.part)
 	p.queue.push(e)
 	return p.sendReads(time.Now())
+}
+
+// unheard returns the items of a part in their order. In place of one that was to be
+// refreshed, and of which the server has told meanwhile, is -1: its value would be told
+// twice.
+func (p *pump) unheard(f *part) []int {
+	if !f.refresh {
+		return f.items
+	}
+	items := slices.Clone(f.items)
+	for k, i := range items {
+		if p.settling == nil || p.settling.heard[i] {
+			items[k] = -1
+		}
+	}
+	return items
 }
 
 // split has a part asked for in halves, now and from now on.
@@ -233,8 +250,10 @@ func (p *pump) split(f *part, reason error) error {
 // failed says that the values of a part could not be read.
 func (p *pump) failed(f *part, quality acquire.Quality) {
 	e := entry{kind: statusEntry, received: p.now()}
-	for _, i := range f.items {
-		e.statuses = append(e.statuses, itemStatus{i, quality})
+	for _, i := range p.unheard(f) {
+		if i >= 0 {
+			e.statuses = append(e.statuses, itemStatus{i, quality})
+		}
 	}
 	e.last = p.over(f)
 	p.queue.push(e)

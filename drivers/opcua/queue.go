@@ -26,7 +26,7 @@ type entry struct {
 	message  *message        // whose parts the lists are
 	list     lists           // of a dataEntry by Item, of a readEntry by DataValue
 	events   lists           // of a dataEntry, by Event
-	items    []int           // that a readEntry is of
+	items    []int           // that a readEntry is of; -1: a value that is not wanted any more
 	statuses []itemStatus    // of a statusEntry
 	history  *acquire.Batch  // of a historyEntry
 	item     int             // that it is of
@@ -209,7 +209,9 @@ func (q *queue) drop(e *entry) {
 		lose(e.item, len(e.history.Samples))
 	case readEntry:
 		for _, i := range e.items {
-			mark(i)
+			if i >= 0 {
+				mark(i)
+			}
 		}
 	case statusEntry:
 		for _, s := range e.statuses {

@@ -101,6 +101,9 @@ func (s *stream) fill(b *acquire.Batch, e *entry) {
 		each := e.list.first.Reader()
 		for _, i := range e.items {
 			v := each.DataValue()
+			if i < 0 {
+				continue
+			}
 			at, flags := s.st.tracks[i].stamp(stampsOf(&v), e.midpoint, s.st.promised, true)
 			s.src.items[i].deliver(b, &v, at, flags)
 		}
