@@ -65,9 +65,12 @@ type channel struct {
 	current  token      // what is sent is protected by it
 	previous token      // what comes may still be, until the server uses current
 	waiting  map[uint32]*call
-	failure  error // final
+	answers  uint64 // that somebody waited for
+	failure  error  // final
 
-	held bool // a session was activated, and not asked to end
+	held     bool   // a session was activated, and not asked to end
+	mute     bool   // a request was not answered in time, nor was any other since it was sent
+	muteFrom uint32 // the last request before that was seen
 
 	renewing   *call // the OPN under way
 	renewNonce []byte
@@ -105,6 +108,7 @@ type call struct {
 	got     *message
 	partial *message // chunks so far; of the reader
 	chunks  int
+	after   uint64 // how many answers there had been when it was sent
 }
 
 // message is a response, whole. Its body is valid until release.
@@ -595,6 +599,10 @@ func (c *channel) finish(k *call, m *message) {
 	still := c.waiting[k.id] == k
 	delete(c.waiting, k.id)
 	k.partial = nil
+	if still {
+		c.answers++
+		c.mute = false
+	}
 	c.state.Unlock()
 	switch {
 	case !still:
@@ -684,7 +692,7 @@ func (c *channel) renew() error {
 	c.state.Unlock()
 	defer left.Stop()
 	if err := c.sendOpen(ua.SecurityTokenRequestTypeRenew, k.id, nonce); err != nil {
-		return err
+		return c.reason(err)
 	}
 	select {
 	case m := <-k.answer:
@@ -735,7 +743,7 @@ func (c *channel) register(sink chan *call) (*call, error) {
 			break
 		}
 	}
-	k.id, k.handle, k.sink = c.requests, c.requests, sink
+	k.id, k.handle, k.sink, k.after = c.requests, c.requests, sink, c.answers
 	c.waiting[k.id] = k
 	return k, nil
 }
@@ -745,6 +753,24 @@ func (c *channel) forget(k *call) {
 	c.state.Lock()
 	delete(c.waiting, k.id)
 	c.state.Unlock()
+}
+
+// miss gives up a request that was not answered in time. If nothing at all was answered
+// since, and it is not the first one that has met with that, the channel ends: behind half
+// a message or noise without end nothing else will ever come.
+func (c *channel) miss(k *call, err error) {
+	c.cfg.counters.timeouts.Add(1)
+	c.state.Lock()
+	delete(c.waiting, k.id)
+	silent := c.answers == k.after
+	again := silent && c.mute && int32(k.id-c.muteFrom) > 0
+	if silent && !c.mute {
+		c.mute, c.muteFrom = true, c.requests
+	}
+	c.state.Unlock()
+	if again {
+		c.fail(err)
+	}
 }
 
 // encodeRequest returns the body of a request: the id of its encoding, then itself.
@@ -874,15 +900,40 @@ func (c *channel) writeLocked(kind string, body []byte, request uint32, timeout 
 	}
 	// A peer that takes nothing in must not hold anybody: half a message cannot be
 	// taken back, so that the end of the time ends the channel.
-	if err := c.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-		return lost(err)
+	err := c.conn.SetWriteDeadline(time.Now().Add(timeout))
+	if err == nil {
+		_, err = c.conn.Write(c.out)
 	}
-	if _, err := c.conn.Write(c.out); err != nil {
-		err = lost(err)
-		go c.fail(err)
-		return err
+	if err != nil {
+		return c.broken(err, timeout)
 	}
 	return nil
+}
+
+// broken ends the channel after a write that failed, and returns why.
+func (c *channel) broken(err error, timeout time.Duration) error {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+		c.cfg.counters.timeouts.Add(1)
+		err = &TimeoutError{Service: "connection", After: timeout}
+	} else {
+		err = c.reason(lost(err))
+	}
+	c.fail(err)
+	return c.err()
+}
+
+// reason returns why the connection ends that could not be written to: the server may
+// have said it before, and then the goroutine that reads is about to see it. It is err if
+// there is nothing else.
+func (c *channel) reason(err error) error {
+	timer := time.NewTimer(partingTime)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+		return c.err()
+	case <-timer.C:
+		return err
+	}
 }
 
 // wait returns the response to a request, checked as far as its header goes, or
@@ -897,9 +948,9 @@ func (c *channel) wait(ctx context.Context, k *call, service string, want uint32
 		c.forget(k)
 		return nil, uabin.Reader{}, ctx.Err()
 	case <-timer.C:
-		c.forget(k)
-		c.cfg.counters.timeouts.Add(1)
-		return nil, uabin.Reader{}, &TimeoutError{Service: service, After: timeout}
+		err := &TimeoutError{Service: service, After: timeout}
+		c.miss(k, err)
+		return nil, uabin.Reader{}, err
 	case <-c.ended:
 		return nil, uabin.Reader{}, c.err()
 	}

@@ -427,11 +427,11 @@ func (c *conn) put(r *response) bool {
 	if !c.wait(x.Delay) {
 		return false
 	}
-	frames, protect, err := c.encode(r, &x)
-	if err != nil {
-		return false
-	}
-	if !x.Drop {
+	if !x.Drop { // or else it has no sequence numbers, and what follows goes on without a gap
+		frames, protect, err := c.encode(r, &x)
+		if err != nil {
+			return false
+		}
 		out := slices.Concat(frames...)
 		if x.Wire != nil {
 			out = x.Wire(out)
@@ -559,7 +559,7 @@ func (c *conn) encode(r *response, x *Exchange) (frames [][]byte, protect func(C
 		}
 		content := binary.LittleEndian.AppendUint32(nil, k.Sequence)
 		content = binary.LittleEndian.AppendUint32(content, k.Request)
-		b, err := protection.wrap(header, append(content, k.Body...))
+		b, err := protection.wrap(header, append(content, k.Body...), k.Padding)
 		if err != nil {
 			return nil, err
 		}

@@ -96,6 +96,9 @@ type Chunk struct {
 	// Forge leaves a wrong signature, if there is one. Size, if not 0, replaces that in the header.
 	Forge bool
 	Size  uint32
+	// Padding, if not 0, is added to every byte of the padding, the one that says its length among them, and then signed; without
+	// encryption, nothing.
+	Padding byte
 }
 
 // Fault edits exchanges. A server calls it for one exchange at a time, whatever the number of connections, so a function
@@ -341,6 +344,9 @@ func WrongSize(size uint32) Fault { return chunks(func(c *Chunk) { c.Size = size
 
 // Forged breaks the signature of chunks; without one, nothing.
 func Forged() Fault { return chunks(func(c *Chunk) { c.Forge = true }) }
+
+// Mispadded adds a number to every byte of the padding of chunks, under a right signature: only who has the keys can do that.
+func Mispadded(by byte) Fault { return chunks(func(c *Chunk) { c.Padding = by }) }
 
 // Aborting sends an abort in place of the last chunk (OPC 10000-6, section 6.7.3).
 func Aborting(status Status, reason string) Fault {

@@ -110,8 +110,8 @@ func (s seal) room(chunk, headers int) int {
 	return room - 8 - s.algorithm.SignatureLength()
 }
 
-// wrap returns a chunk of headers and content with its size and protection.
-func (s seal) wrap(header, content []byte) ([]byte, error) {
+// wrap returns a chunk of headers and content with its size and protection. What is wrong is added to its padding.
+func (s seal) wrap(header, content []byte, wrong byte) ([]byte, error) {
 	if s.algorithm == nil {
 		chunk := slices.Concat(header, content)
 		binary.LittleEndian.PutUint32(chunk[4:], uint32(len(chunk)))
@@ -126,7 +126,7 @@ func (s seal) wrap(header, content []byte) ([]byte, error) {
 		}
 		block := s.algorithm.PlaintextBlockSize()
 		padding := block - 1 - (len(content)+lengths+signature+block-1)%block
-		content = append(slices.Clone(content), bytes.Repeat([]byte{byte(padding)}, padding+1)...)
+		content = append(slices.Clone(content), bytes.Repeat([]byte{byte(padding) + wrong}, padding+1)...)
 		if s.wideOut {
 			content = append(content, byte(padding>>8))
 		}
