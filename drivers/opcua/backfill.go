@@ -147,7 +147,12 @@ func (p *pump) fetchSpan(ctx context.Context, s span) error {
 		if batch == nil {
 			batch = new(acquire.Batch)
 		}
-		it.deliver(batch, &v, at, acquire.SourceTime|acquire.Backfilled)
+		if it.fields() {
+			if err := it.acquaint(ctx, p.types, &v.Value); err != nil {
+				return err
+			}
+		}
+		it.deliverOf(batch, &v, at, acquire.SourceTime|acquire.Backfilled, p.types)
 		if len(batch.Samples) >= perEntry {
 			flush(latest)
 		}

@@ -49,6 +49,7 @@
 //	status bad                    bad, with a reason by its code; see below
 //	value of another type         bad: protocol
 //	NaN or infinity, or no value  bad: sensor
+//	no such field of a structure  bad: configuration
 //	integer too large, no such element, time outside 1678 to 2262
 //	                              bad: range
 //	silence, connection lost      bad: communication

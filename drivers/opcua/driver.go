@@ -26,6 +26,7 @@ import (
 //	kind=int64        float64, int64, uint64, bool, text
 //	scale=1/10        ratio, or decimal number
 //	index=3           element of an array; of a matrix index=1:0
+//	field=Phase[1].I  field of a structure; of a matrix field=M[1:0]
 //	name=2:running    what a number stands for
 //	poll              read instead of subscribed to
 //	sampling=100ms    queue=100    deadband=0.5    percent    keep_oldest    timestamps
@@ -247,6 +248,8 @@ func (p *Point) set(key, value string) (err error) {
 		p.Scale, err = units.ParseScale(value)
 	case "index":
 		p.Index = strings.ReplaceAll(value, ":", ",")
+	case "field":
+		p.Field = commas(value)
 	case "name":
 		number, name, _ := strings.Cut(value, ":")
 		var n int64
@@ -279,6 +282,24 @@ func (p *Point) set(key, value string) (err error) {
 		return fmt.Errorf("malformed %s %q", key, value)
 	}
 	return err
+}
+
+// commas returns the path to a field with commas in its indexes, which URLs have as
+// colons.
+func commas(path string) string {
+	b := []byte(path)
+	within := false
+	for i, c := range b {
+		switch {
+		case c == '[':
+			within = true
+		case c == ']':
+			within = false
+		case c == ':' && within:
+			b[i] = ','
+		}
+	}
+	return string(b)
 }
 
 // named returns the one of values that is called text.

@@ -14,8 +14,8 @@ import (
 	"github.com/fieldtap/fieldtap/units"
 )
 
-// Point is the value of one variable of a server, or of one element of it. Name and
-// Node are always needed.
+// Point is the value of one variable of a server, or of one element or field of it. Name
+// and Node are always needed.
 //
 // Values must be of a built-in type that Kind can hold exactly; one of another type is
 // bad, because of acquire.Protocol, and one that does not fit because of acquire.Range.
@@ -40,6 +40,14 @@ type Point struct {
 	// (a NumericRange of OPC 10000-4, section 7.27, for one element). Default: the
 	// variable is no array.
 	Index string
+	// Field is a field of a structure, as the server defines its type: "Current", and
+	// further down "Phase[1].Current", with elements of arrays as in Index. An ampersand
+	// before a point, a bracket or an ampersand makes it part of a name. Of an array of
+	// structures Index says which one. A structure that has no such field is known when
+	// the server has been asked for its definition: then the value is bad because of
+	// acquire.Configuration. A field that was not sent is bad because of acquire.Sensor.
+	// Default: the variable is no structure.
+	Field string
 	// Names are what the numbers of an enumeration stand for. With it the value is the
 	// name as text, the digits for a number without one. Default: none.
 	Names map[int64]string
@@ -110,6 +118,12 @@ func (p Point) faults() error {
 	}
 	if _, err := parseIndex(p.Index); err != nil {
 		fault("%w", err)
+	}
+	if _, err := parseField(p.Field); err != nil {
+		fault("%w", err)
+	}
+	if p.Field != "" && p.Deadband != 0 {
+		fault("a deadband is for numbers, not for structures")
 	}
 	if !(p.Deadband >= 0 && p.Deadband <= math.MaxFloat64) || p.Percent && p.Deadband > 100 {
 		fault("deadband of %v", p.Deadband)

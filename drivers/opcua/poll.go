@@ -206,6 +206,11 @@ func (p *pump) polled(f flight) error {
 		p.src.tally.Update(func(s *acquire.Stats) { s.Malformed++ })
 		return &ProtocolError{Reason: "Read: not as many results as nodes"}
 	}
+	each := results.Reader()
+	for _, i := range f.part.items {
+		v := each.DataValue()
+		p.acquaint(i, &v.Value)
+	}
 	e := entry{kind: readEntry, message: m, received: received, midpoint: received.Add(-trip / 2), items: p.unheard(f.part)}
 	e.list.add(results)
 	e.last = p.over(f.part)

@@ -430,7 +430,11 @@ func (p *pump) take(m *message, n uabin.Notification, more bool) (gone StatusCod
 			}
 			each := list.Reader()
 			for range list.Len {
-				p.hear(each.Item().Handle)
+				n := each.Item()
+				p.hear(n.Handle)
+				if i, ok := itemOf(n.Handle, p.src.items[:p.src.values]); ok {
+					p.acquaint(i, &n.Value.Value)
+				}
 			}
 			e.list.add(list)
 		case uabin.EventListID:
@@ -463,6 +467,17 @@ func (p *pump) take(m *message, n uabin.Notification, more bool) (gone StatusCod
 	}
 	p.queue.push(e)
 	return gone
+}
+
+// acquaint has the types learnt that a value needs. When the link is lost over it, the
+// pump gets to know that otherwise.
+func (p *pump) acquaint(i int, v *uabin.Variant) {
+	if p.types == nil || !p.src.items[i].fields() {
+		return
+	}
+	ctx, cancel := p.bounded()
+	defer cancel()
+	_ = p.src.items[i].acquaint(ctx, p.types, v)
 }
 
 // malformed says of all monitored items that something of them could not be read.

@@ -105,7 +105,7 @@ func (s *stream) fill(b *acquire.Batch, e *entry) {
 				continue
 			}
 			at, flags := s.st.tracks[i].stamp(stampsOf(&v), e.midpoint, s.st.promised, true)
-			s.src.items[i].deliver(b, &v, at, flags)
+			s.src.items[i].deliverOf(b, &v, at, flags, s.st.types)
 		}
 	case historyEntry:
 		t := &s.st.tracks[e.item]
@@ -147,7 +147,7 @@ func (s *stream) notify(b *acquire.Batch, l uabin.List, received acquire.Instant
 			s.st.missed.add(span{i, t.sourced, times.source}, s.src.monitored)
 		}
 		at, flags := t.stamp(times, received, s.st.promised, t.fresh)
-		items[i].deliver(b, &n.Value, at, flags)
+		items[i].deliverOf(b, &n.Value, at, flags, s.st.types)
 	}
 }
 

@@ -123,6 +123,15 @@ type types struct {
 	mu        sync.Mutex
 	known     map[NodeID]*dataType
 	encodings map[NodeID]*dataType
+	sent      map[sentID]*dataType // encodings, as they are sent
+}
+
+// sentID is an id as it is sent.
+type sentID struct {
+	namespace uint16
+	kind      uabin.IDKind
+	number    uint32
+	bytes     string
 }
 
 // standard are structures that servers need not define, being part of what a client must
@@ -141,7 +150,7 @@ var standard = []dataType{
 }
 
 func newTypes(l *link) *types {
-	t := &types{link: l, known: make(map[NodeID]*dataType), encodings: make(map[NodeID]*dataType)}
+	t := &types{link: l, known: make(map[NodeID]*dataType), encodings: make(map[NodeID]*dataType), sent: make(map[sentID]*dataType)}
 	add := func(d dataType) {
 		t.known[d.id] = &d
 		if d.encoding != "" {
@@ -174,6 +183,27 @@ func (t *types) lookup(encoding NodeID) *dataType {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.encodings[encoding]
+}
+
+// find returns the type of an encoding as it is sent, nil if it has not been asked for.
+func (t *types) find(encoding uabin.NodeID) *dataType {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d, ok := t.sent[sentID{encoding.Namespace, encoding.Kind, encoding.Number, string(encoding.Bytes)}]
+	if ok {
+		return d
+	}
+	if d = t.encodings[nameNode(encoding, t.link.namespaces)]; d != nil && len(t.sent) < 2*maxTypes {
+		t.sent[sentID{encoding.Namespace, encoding.Kind, encoding.Number, string(encoding.Bytes)}] = d
+	}
+	return d
+}
+
+// byID returns a type, nil if it has not been asked for.
+func (t *types) byID(id NodeID) *dataType {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known[id]
 }
 
 // decode takes the structures of a value apart, asking the server for their types where
@@ -575,62 +605,20 @@ func (d *decoder) structure(r *uabin.Reader, t *dataType, of Value, depth int) (
 func (d *decoder) field(r *uabin.Reader, f *field, form structureType, of Value, depth int) (Value, error) {
 	out := of
 	out.structures = nil
+	l, err := f.layout(r, form)
+	if err != nil {
+		return out, err
+	}
+	out.variant = uabin.Variant{Type: l.how, Array: l.array, Dimensions: slices.Clone(l.dimensions)}
+	if l.array {
+		out.variant.Length = l.n
+	}
+	if !l.inline {
+		return d.simple(r, out, l.n, depth)
+	}
 	t := f.of
-	if t == nil {
-		return out, errors.New("its type is not known")
-	}
-	how, inline := t.builtIn, t.structured
-	if (form == withSubtypes || form == unionWithSubtypes) && f.optional {
-		if how != uabin.TypeExtensionObject {
-			how = uabin.TypeVariant
-		}
-		inline = false
-	}
-	if inline && (t.fault != nil || t.abstract) {
-		return out, firstOf(t.fault, fmt.Errorf("data type %.100q is abstract", t.name))
-	}
-	if !inline && how == uabin.Null {
-		return out, firstOf(t.fault, errors.New("its type is not known"))
-	}
-	n := 1
-	out.variant = uabin.Variant{Type: how}
-	switch {
-	case f.rank == -1:
-	case f.rank == 1:
-		out.variant.Array = true
-		n = r.Count(1)
-		out.variant.Length = n
-	case f.rank > 1:
-		out.variant.Array = true
-		dimensions := r.Count(4)
-		before := r.Rest()
-		product := int64(1)
-		for range dimensions {
-			// A dimension of less than nothing is nothing.
-			if product *= max(int64(r.Int32()), 0); product > int64(len(before)) {
-				return out, uabin.ErrLength
-			}
-		}
-		out.variant.Dimensions = slices.Clone(before[:4*dimensions])
-		if dimensions == 0 {
-			product = 0
-		}
-		if dimensions != 0 && dimensions != int(f.rank) {
-			return out, fmt.Errorf("%d dimensions, want %d", dimensions, f.rank)
-		}
-		if product > int64(len(r.Rest())) {
-			return out, uabin.ErrLength
-		}
-		n = int(product)
-		out.variant.Length = n
-	default:
-		return out, fmt.Errorf("value rank %d in a structure", f.rank)
-	}
-	if !inline {
-		return d.simple(r, out, n, depth)
-	}
-	out.structures = make([]Structure, 0, min(n, d.left+1))
-	for range n {
+	out.structures = make([]Structure, 0, min(l.n, d.left+1))
+	for range l.n {
 		if d.left--; d.left < 0 {
 			return out, errParts
 		}
@@ -642,6 +630,69 @@ func (d *decoder) field(r *uabin.Reader, f *field, form structureType, of Value,
 	}
 	return out, nil
 }
+
+// layout is how a field is sent.
+type layout struct {
+	how        uabin.Type // of each value; ExtensionObject with inline: by its fields
+	inline     bool
+	array      bool
+	n          int    // values, 1 of a scalar
+	dimensions []byte // of a matrix, encoded
+}
+
+// layout reads what is sent of a field in front of its values.
+func (f *field) layout(r *uabin.Reader, form structureType) (l layout, err error) {
+	t := f.of
+	if t == nil {
+		return l, errUnknownType
+	}
+	l.how, l.inline, l.n = t.builtIn, t.structured, 1
+	if (form == withSubtypes || form == unionWithSubtypes) && f.optional {
+		if l.how != uabin.TypeExtensionObject {
+			l.how = uabin.TypeVariant
+		}
+		l.inline = false
+	}
+	switch {
+	case l.inline && t.fault != nil:
+		return l, t.fault
+	case l.inline && t.abstract:
+		return l, fmt.Errorf("data type %.100q is abstract", t.name)
+	case !l.inline && l.how == uabin.Null:
+		return l, firstOf(t.fault, errUnknownType)
+	}
+	switch {
+	case f.rank == -1:
+	case f.rank == 1:
+		l.array, l.n = true, r.Count(1)
+	case f.rank > 1:
+		l.array = true
+		dimensions := r.Count(4)
+		before := r.Rest()
+		product := int64(1)
+		for range dimensions {
+			// A dimension of less than nothing is nothing.
+			if product *= max(int64(r.Int32()), 0); product > int64(len(before)) {
+				return l, uabin.ErrLength
+			}
+		}
+		if dimensions == 0 {
+			product = 0
+		}
+		if dimensions != 0 && dimensions != int(f.rank) {
+			return l, fmt.Errorf("%d dimensions, want %d", dimensions, f.rank)
+		}
+		if product > int64(len(r.Rest())) {
+			return l, uabin.ErrLength
+		}
+		l.dimensions, l.n = before[:4*dimensions], int(product)
+	default:
+		return l, fmt.Errorf("value rank %d in a structure", f.rank)
+	}
+	return l, nil
+}
+
+var errUnknownType = errors.New("its type is not known")
 
 // simple decodes a field of a built-in type, n values of it.
 func (d *decoder) simple(r *uabin.Reader, out Value, n, depth int) (Value, error) {

@@ -192,8 +192,8 @@ func TestStructureBomb(t *testing.T) {
 }
 
 // fuzzTypes are types as a hostile server may define them: of form, with fields that are
-// of built-in types and of each other.
-func fuzzTypes(definition []byte) func(NodeID) *dataType {
+// of built-in types and of each other, named f0, f1 and so on.
+func fuzzTypes(definition []byte) *types {
 	t := newTypes(&link{})
 	var made []*dataType
 	for i := range 4 {
@@ -208,7 +208,7 @@ func fuzzTypes(definition []byte) func(NodeID) *dataType {
 	for _, d := range made {
 		d.form = structureType(next() % 5)
 		for range next() % 6 {
-			f := field{name: "f", rank: int32(int8(next())) % 4, optional: next()%2 == 1}
+			f := field{name: "f" + itoa(len(d.fields)), rank: int32(int8(next())) % 4, optional: next()%2 == 1}
 			if which := next() % 32; which < 4 {
 				f.of = made[which]
 			} else {
@@ -217,14 +217,10 @@ func fuzzTypes(definition []byte) func(NodeID) *dataType {
 			d.fields = append(d.fields, f)
 		}
 	}
-	return func(id NodeID) *dataType {
-		for _, d := range made {
-			if d.id == id {
-				return d
-			}
-		}
-		return nil
+	for _, d := range made {
+		t.known[d.id], t.encodings[d.id] = d, d
 	}
+	return t
 }
 
 func FuzzStructure(f *testing.F) {
@@ -235,7 +231,7 @@ func FuzzStructure(f *testing.F) {
 		if len(definition) > 64 || len(body) > 4096 {
 			return
 		}
-		d := decoder{lookup: fuzzTypes(definition), left: maxParts}
+		d := decoder{lookup: fuzzTypes(definition).lookup, left: maxParts}
 		object := appendText([]byte{1, 0, 0x88, 0x13, 1}, string(body)) // i=5000
 		v := Value{variant: uabin.Variant{Type: uabin.TypeExtensionObject, Bytes: object}}
 		v.structures = d.objects(v.variant, v, 0)

@@ -23,6 +23,7 @@ type standing struct {
 	nodes   []*ua.NodeID // of each item as requests carry it; nil where the namespace is unknown
 	states  []itemState  // of the monitored items
 	typeIDs typeIDs      // of whoever reads the stream
+	types   *types       // of structures; nil if no field of one is wanted
 	tracks  []track      // of each item; of whoever reads the stream
 
 	perItems, perRead, perRegister int // the most in one request
@@ -105,6 +106,9 @@ func (st *standing) prepare(ctx context.Context, resumed bool) error {
 		if err := st.register(ctx); err != nil {
 			return err
 		}
+	}
+	if err := st.meet(ctx, resumed); err != nil {
+		return err
 	}
 	if st.src.monitored == 0 {
 		return nil

@@ -18,6 +18,8 @@ var (
 	badRange    = acquire.Bad.Because(acquire.Range)
 	badSensor   = acquire.Bad.Because(acquire.Sensor)
 	badWaiting  = acquire.Bad.Because(acquire.Waiting)
+
+	badConfiguration = acquire.Bad.Because(acquire.Configuration)
 )
 
 // converter turns a Variant into the value of a sample. It is made once and is pure:
@@ -28,6 +30,7 @@ type converter struct {
 	scale   units.Scale
 	divisor float64 // of scales 1/n; 0: by scale
 	index   []uint32
+	path    []hop // of a field
 	names   map[int64]string
 }
 
@@ -40,36 +43,60 @@ func newConverter(p Point) converter {
 		c.divisor = float64(c.scale.Den)
 	}
 	c.index, _ = parseIndex(p.Index)
+	c.path, _ = parseField(p.Field)
 	return c
 }
 
-// value converts v. The quality is good, or bad with a reason and no value.
-func (c *converter) value(b *acquire.Batch, v *uabin.Variant) (acquire.Value, acquire.Quality) {
-	if v.Malformed {
-		return acquire.Value{}, badProtocol
-	}
-	if v.Type == uabin.Null {
-		return acquire.Value{}, badSensor
-	}
-	if v.Array != (c.index != nil) {
-		return acquire.Value{}, badProtocol
-	}
-	if v.Array {
-		e, ok := element(v, c.index)
-		if !ok {
-			return acquire.Value{}, badRange
+// value converts v, or the field of it that is wanted, whose type is among t. The quality
+// is good, or bad with a reason and no value.
+func (c *converter) value(b *acquire.Batch, v *uabin.Variant, t *types) (acquire.Value, acquire.Quality) {
+	if c.path != nil {
+		w, quality := c.walk(v, t)
+		if quality.IsBad() {
+			return acquire.Value{}, quality
 		}
-		v = &e
-		if v.Type == uabin.TypeVariant {
-			r := uabin.NewReader(v.Bytes)
-			if e = r.Variant(); r.End() != nil || e.Array || e.Malformed {
-				return acquire.Value{}, badProtocol
-			}
-			if e.Type == uabin.Null {
-				return acquire.Value{}, badSensor
-			}
+		return c.scalar(b, &w.value)
+	}
+	if !v.Array && c.index == nil && !v.Malformed && v.Type != uabin.Null {
+		return c.scalar(b, v)
+	}
+	e, quality := c.pick(v)
+	if quality.IsBad() {
+		return acquire.Value{}, quality
+	}
+	return c.scalar(b, &e)
+}
+
+// pick returns the element of v that is wanted, or v if it is no array.
+func (c *converter) pick(v *uabin.Variant) (uabin.Variant, acquire.Quality) {
+	switch {
+	case v.Malformed:
+		return uabin.Variant{}, badProtocol
+	case v.Type == uabin.Null:
+		return uabin.Variant{}, badSensor
+	case v.Array != (c.index != nil):
+		return uabin.Variant{}, badProtocol
+	case !v.Array:
+		return *v, acquire.Good
+	}
+	e, ok := element(v, c.index)
+	if !ok {
+		return uabin.Variant{}, badRange
+	}
+	if e.Type == uabin.TypeVariant {
+		r := uabin.NewReader(e.Bytes)
+		if e = r.Variant(); r.End() != nil || e.Array || e.Malformed {
+			return uabin.Variant{}, badProtocol
+		}
+		if e.Type == uabin.Null {
+			return uabin.Variant{}, badSensor
 		}
 	}
+	return e, acquire.Good
+}
+
+// scalar converts what is neither an array nor null.
+func (c *converter) scalar(b *acquire.Batch, v *uabin.Variant) (acquire.Value, acquire.Quality) {
 	switch v.Type {
 	case uabin.TypeBoolean:
 		if c.kind == acquire.KindBool {
@@ -257,27 +284,12 @@ func put(b *acquire.Batch, s []byte) (acquire.Value, acquire.Quality) {
 
 // element returns one element of an array, and false if there is none.
 func element(v *uabin.Variant, index []uint32) (uabin.Variant, bool) {
-	at := uint64(0)
-	switch d := uabin.NewReader(v.Dimensions); {
-	case v.Dimensions == nil && len(index) == 1:
-		at = uint64(index[0])
-	case len(v.Dimensions) != 4*len(index):
-		return uabin.Variant{}, false
-	default:
-		// The last dimension varies fastest (OPC 10000-6, section 5.2.2.16).
-		for _, i := range index {
-			n := d.Uint32()
-			if i >= n {
-				return uabin.Variant{}, false
-			}
-			at = at*uint64(n) + uint64(i)
-		}
-	}
-	if at >= uint64(v.Length) {
+	at, ok := position(index, v.Dimensions, v.Length)
+	if !ok {
 		return uabin.Variant{}, false
 	}
 	if size := width(v.Type); size != 0 {
-		from := int(at) * size
+		from := at * size
 		r := uabin.NewReader(v.Bytes[from : from+size])
 		return r.Element(v.Type), true
 	}
@@ -287,6 +299,31 @@ func element(v *uabin.Variant, index []uint32) (uabin.Variant, bool) {
 	}
 	e := r.Element(v.Type)
 	return e, r.Err() == nil
+}
+
+// position returns where in an array an element is, by the encoded dimensions of the
+// array, nil of one without, and its length.
+func position(index []uint32, dimensions []byte, length int) (int, bool) {
+	at := uint64(0)
+	switch d := uabin.NewReader(dimensions); {
+	case dimensions == nil && len(index) == 1:
+		at = uint64(index[0])
+	case len(dimensions) != 4*len(index):
+		return 0, false
+	default:
+		// The last dimension varies fastest (OPC 10000-6, section 5.2.2.16).
+		for _, i := range index {
+			n := d.Uint32()
+			if i >= n {
+				return 0, false
+			}
+			at = at*uint64(n) + uint64(i)
+		}
+	}
+	if at >= uint64(length) {
+		return 0, false
+	}
+	return int(at), true
 }
 
 // width is how many bytes a value of a type takes; 0 if that varies.
@@ -360,8 +397,13 @@ func (t *track) stamp(s stamps, ours, promised acquire.Instant, confirms bool) (
 	return at, flags
 }
 
-// deliver appends a sample per point of an item.
+// deliver appends a sample per point of an item. Fields of structures are not known to it.
 func (it *item) deliver(b *acquire.Batch, v *uabin.DataValue, at acquire.Instant, flags acquire.Flags) {
+	it.deliverOf(b, v, at, flags, nil)
+}
+
+// deliverOf appends a sample per point of an item, by the types of the server.
+func (it *item) deliverOf(b *acquire.Batch, v *uabin.DataValue, at acquire.Instant, flags acquire.Flags, t *types) {
 	status := StatusCode(v.Status)
 	quality := status.quality()
 	if v.Status.Overflow() {
@@ -372,7 +414,7 @@ func (it *item) deliver(b *acquire.Batch, v *uabin.DataValue, at acquire.Instant
 		s := acquire.Sample{Time: at, Point: m.id, Quality: quality}
 		if !quality.IsBad() {
 			var q acquire.Quality
-			if s.Value, q = m.convert.value(b, &v.Value); q.IsBad() {
+			if s.Value, q = m.convert.value(b, &v.Value, t); q.IsBad() {
 				s.Quality = q.WithNative(uint16(status >> 16))
 			}
 		}

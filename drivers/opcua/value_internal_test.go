@@ -147,7 +147,7 @@ func equalsTwin(t *testing.T, encoded []byte) {
 		}
 		var b acquire.Batch
 		c := newConverter(p)
-		got, quality := c.value(&b, &v)
+		got, quality := c.value(&b, &v, nil)
 		if reason != 0 {
 			require.True(t, got.IsNone(), "%s %v % x", p.Kind, p.Scale, encoded)
 			require.Equal(t, reason, quality.Reason(), "%s %v %v % x", p.Kind, p.Scale, p.Names, encoded)
@@ -237,7 +237,7 @@ func TestValueTexts(t *testing.T) {
 		require.NoError(t, r.End())
 		var b acquire.Batch
 		converter := newConverter(Point{Kind: acquire.KindText})
-		got, quality := converter.value(&b, &v)
+		got, quality := converter.value(&b, &v, nil)
 		require.True(t, quality.IsGood(), c.want)
 		s, _ := b.Text(got)
 		assert.EqualValues(t, c.want, string(s))
@@ -248,11 +248,11 @@ func TestValueTimes(t *testing.T) {
 	c := newConverter(Point{Kind: acquire.KindInt64})
 	var b acquire.Batch
 	at := time.Date(2026, 11, 23, 12, 0, 0, 100, time.UTC)
-	got, quality := c.value(&b, &uabin.Variant{Type: uabin.TypeDateTime, Bits: uint64(uabin.FromUnix(at.UnixNano()))})
+	got, quality := c.value(&b, &uabin.Variant{Type: uabin.TypeDateTime, Bits: uint64(uabin.FromUnix(at.UnixNano()))}, nil)
 	require.True(t, quality.IsGood())
 	assert.Equal(t, acquire.Int64(at.UnixNano()), got)
 	for _, far := range []uint64{0, math.MaxInt64, 1} { // none, the end of time, 1601
-		_, quality := c.value(&b, &uabin.Variant{Type: uabin.TypeDateTime, Bits: far})
+		_, quality := c.value(&b, &uabin.Variant{Type: uabin.TypeDateTime, Bits: far}, nil)
 		assert.Equal(t, acquire.Range, quality.Reason())
 	}
 }
@@ -281,7 +281,7 @@ func TestValueElements(t *testing.T) {
 		require.NoError(t, r.End())
 		var b acquire.Batch
 		converter := newConverter(Point{Kind: acquire.KindFloat64, Index: c.index})
-		got, quality := converter.value(&b, &v)
+		got, quality := converter.value(&b, &v, nil)
 		assert.Equal(t, c.none, quality.Reason(), "%v at %s", c.value, c.index)
 		if c.none == 0 {
 			assert.Equal(t, acquire.Float64(c.want), got)
