@@ -250,6 +250,7 @@ func (p *Point) set(key, value string) (err error) {
 		p.Index = strings.ReplaceAll(value, ":", ",")
 	case "field":
 		p.Field = commas(value)
+		_, err = parseField(p.Field)
 	case "name":
 		number, name, _ := strings.Cut(value, ":")
 		var n int64
