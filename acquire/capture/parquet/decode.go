@@ -3,7 +3,6 @@ package parquet
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 )
 
 var (
@@ -150,7 +149,11 @@ func unpackMini(b []byte, values []int64, lowest, last int64, width uint) int64 
 	return last
 }
 
-// resize returns a slice of n elements, whose contents do not matter.
+// resize returns a slice of n elements, whose contents do not matter. It takes some
+// more room than it needs to, as the next page may be a little longer.
 func resize[T any](s []T, n int) []T {
-	return slices.Grow(s[:0], n)[:n]
+	if n > cap(s) {
+		s = make([]T, n+n/8)
+	}
+	return s[:n]
 }

@@ -27,7 +27,6 @@ type row struct {
 // head is what a batch has beside samples.
 type head struct {
 	row       int // its first
-	number    int64
 	watermark int64
 	lost      uint64
 	set       int64 // -1: none
@@ -193,7 +192,15 @@ func (s *statuses) number(q uint32) uint32 {
 }
 
 // severity returns the text of the column quality.
-func severity(q acquire.Quality) string { return q.Severity().String() }
+func severity(q acquire.Quality) string {
+	switch q.Severity() {
+	case acquire.Good:
+		return "good"
+	case acquire.Uncertain:
+		return "uncertain"
+	}
+	return "bad"
+}
 
 // reason returns the text of the column reason, "" for none.
 func reason(q acquire.Quality) string {

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"encoding/binary"
 	"hash/crc32"
 	"io"
 
@@ -346,7 +347,11 @@ func (c *columnReader) readLevels(rows int) (rest []byte, present int, err error
 	if uint64(n) > uint64(len(c.body)-4) {
 		return nil, 0, errLevels
 	}
-	levels := c.body[4 : 4+int(n)]
+	levels, rest := c.body[4:4+int(n)], c.body[4+int(n):]
+	if run, at := binary.Uvarint(levels); run == uint64(rows)<<1 && at == len(levels)-1 && levels[at] <= 1 {
+		c.all, c.some = levels[at] == 1, levels[at] == 1
+		return rest, rows * int(levels[at]), nil
+	}
 	c.mask = resize(c.mask, rows)
 	if left, ok := readHybrid(levels, c.mask, 1); !ok || len(left) > 0 {
 		return nil, 0, errLevels
@@ -355,7 +360,7 @@ func (c *columnReader) readLevels(rows int) (rest []byte, present int, err error
 		present += int(there)
 	}
 	c.all, c.some = present == rows, present > 0
-	return c.body[4+int(n):], present, nil
+	return rest, present, nil
 }
 
 // usePoints finds the points of the row group.

@@ -22,9 +22,9 @@ const Extension = ".parquet"
 const (
 	defaultRowGroup = 122_880
 	maxRowGroup     = 1 << 20
-	maxBatch        = 1 << 20 // samples
+	maxBatch        = 1 << 20  // samples
 	maxText         = 16 << 20 // bytes of text of a batch, and of a row group before its last row
-	maxSetPoints    = 1 << 22 // points in all sets
+	maxSetPoints    = 1 << 22  // points in all sets
 	maxEventText    = 255
 )
 
@@ -172,12 +172,14 @@ func piece(b *acquire.Batch, samples []acquire.Sample) int {
 func (w *Writer) batch(b *acquire.Batch, watermark acquire.Instant, points []acquire.PointID, lost uint64, samples []acquire.Sample) {
 	w.stats.Batches++
 	w.stats.Samples += uint64(len(samples))
+	number := int64(0)
 	if !w.cfg.Sorted {
 		w.makeRoom()
-		h := head{row: w.rows.n, number: int64(w.stats.Batches), watermark: int64(watermark), lost: lost, set: w.set(points)}
+		number = int64(w.stats.Batches)
+		h := head{row: w.rows.n, watermark: int64(watermark), lost: lost, set: w.set(points)}
 		w.rows.heads = append(w.rows.heads, h)
 		if len(samples) == 0 {
-			w.rows.add(row{received: int64(b.Received), point: none, batch: h.number})
+			w.rows.add(row{received: int64(b.Received), point: none, batch: number})
 		}
 	}
 	for i := range samples {
@@ -185,7 +187,7 @@ func (w *Writer) batch(b *acquire.Batch, watermark acquire.Instant, points []acq
 		s := &samples[i]
 		r := row{
 			time: int64(s.Time), received: int64(b.Received), point: w.local(s.Point),
-			kind: s.Value.Kind(), status: uint32(s.Quality), judged: true, batch: int64(w.stats.Batches),
+			kind: s.Value.Kind(), status: uint32(s.Quality), judged: true, batch: number,
 		}
 		r.bits, _ = s.Value.Uint64()
 		if r.kind == acquire.KindText {
