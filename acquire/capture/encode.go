@@ -20,15 +20,13 @@ const (
 // blockMark opens the payload of a block and names the version of its layout.
 const blockMark = "FTB1"
 
-// state is what is known of a point within a block: its latest sample, and how its
-// values differ.
+// state is what is known of a point within a block: its latest value, and how its
+// values differ. The states of all points are to stay in the nearest cache.
 type state struct {
 	bits   uint64 // of the latest value
-	first  uint64 // bits of the first value
 	differ uint64 // the bits in which any value differs from the one before
 	counts counts
-	nature nature // of the latest sample
-	plain  nature // the same, or special for kinds whose value is not a number as it is
+	plain  nature // of the latest sample; special for kinds whose value is no number as it is
 }
 
 // encoder builds the payload of one block, column by column. It keeps its
@@ -42,7 +40,9 @@ type encoder struct {
 	others map[acquire.PointID]uint32 // the same for ids that no Catalog gives
 	ids    []acquire.PointID          // points in order of appearance
 	states []state                    // by index
-	first  []nature                   // of the first sample of each point
+	latest []nature                   // of the latest sample of each point, by index
+	first  []nature                   // of the first
+	word   []uint64                   // the value of the first
 	sets   [][]acquire.PointID        // distinct sets of points of batches
 	inSets int                        // points in all sets
 
@@ -56,8 +56,9 @@ type encoder struct {
 	header header          // of the latest batch
 	change int             // number of the sample with the latest change of nature
 
-	indices []uint32 // of the point of each sample
-	words   []uint64 // what the value of each sample differs by
+	indices []uint32 // of the point of each sample of the latest pass
+	owners  []uint32 // index of the point of each of words
+	words   []uint64 // what the value of each sample differs by, but the first of its point
 	apart   []uint64 // times of samples, but the first of a batch: signed differences
 
 	heads    []byte
@@ -147,12 +148,12 @@ func (e *encoder) reset() {
 	clear(e.others)
 	clear(e.sets)
 	e.samples, e.batches, e.events = 0, 0, 0
-	e.ids, e.states, e.first = e.ids[:0], e.states[:0], e.first[:0]
+	e.ids, e.states, e.latest, e.first, e.word = e.ids[:0], e.states[:0], e.latest[:0], e.first[:0], e.word[:0]
 	e.sets, e.inSets = e.sets[:0], 0
 	e.texts, e.textBytes = e.texts[:0], e.textBytes[:0]
 	e.index, e.time, e.header, e.change = 0, 0, header{}, 0
 	e.steps.reset()
-	e.indices, e.words, e.apart = e.indices[:0], e.words[:0], e.apart[:0]
+	e.owners, e.words, e.apart = e.owners[:0], e.words[:0], e.apart[:0]
 	e.heads, e.eventCol, e.changes = e.heads[:0], e.eventCol[:0], e.changes[:0]
 }
 
@@ -198,10 +199,27 @@ func (e *encoder) addBatch(b *acquire.Batch, h header, points []acquire.PointID,
 	}
 	e.header = h
 	e.batches++
-	e.addTimes(samples)
-	e.addPoints(samples)
-	e.addValues(b, samples)
-	e.samples += len(samples)
+	e.addSamples(b, samples)
+}
+
+// passSamples is how many samples are taken at a time, so that they and what is known
+// of their points stay in the nearest cache from one pass to the next.
+const passSamples = 512
+
+func (e *encoder) addSamples(b *acquire.Batch, samples []acquire.Sample) {
+	clear(e.textIndex)
+	for i := 0; i < len(samples); i += passSamples {
+		part := samples[i:min(i+passSamples, len(samples))]
+		if i == 0 {
+			e.time = part[0].Time
+			e.addTimes(part[1:])
+		} else {
+			e.addTimes(part)
+		}
+		e.addPoints(part)
+		e.addValues(b, part)
+		e.samples += len(part)
+	}
 }
 
 // set returns the number of a set of points, which is new to the block or not.
@@ -217,18 +235,14 @@ func (e *encoder) set(points []acquire.PointID) uint64 {
 	return uint64(len(e.sets) - 1)
 }
 
-// addTimes notes by how much each time but the first differs from the one before.
+// addTimes notes by how much each time differs from the one before.
 func (e *encoder) addTimes(samples []acquire.Sample) {
-	if len(samples) == 0 {
-		return
-	}
-	last := samples[0].Time
 	start := len(e.apart)
-	e.apart = slices.Grow(e.apart, len(samples)-1)[:start+len(samples)-1]
-	apart, rest := e.apart[start:], samples[1:]
-	apart = apart[:len(rest)]
-	for i := range rest {
-		t := rest[i].Time
+	e.apart = slices.Grow(e.apart, len(samples))[:start+len(samples)]
+	apart, last := e.apart[start:], e.time
+	apart = apart[:len(samples)]
+	for i := range samples {
+		t := samples[i].Time
 		apart[i] = zigzag(int64(t) - int64(last))
 		last = t
 	}
@@ -237,10 +251,8 @@ func (e *encoder) addTimes(samples []acquire.Sample) {
 
 // addPoints notes which points the samples are of.
 func (e *encoder) addPoints(samples []acquire.Sample) {
-	start := len(e.indices)
-	e.indices = slices.Grow(e.indices, len(samples))[:start+len(samples)]
-	indices, local := e.indices[start:], e.local
-	indices = indices[:len(samples)]
+	e.indices = slices.Grow(e.indices[:0], len(samples))[:len(samples)]
+	indices, local := e.indices[:len(samples)], e.local
 	last, step, run := e.index, e.steps.step, e.steps.n
 	for i := range samples {
 		id := samples[i].Point
@@ -268,28 +280,33 @@ func (e *encoder) addPoints(samples []acquire.Sample) {
 // addValues notes by how much the values of the samples differ from those before, and
 // writes where their natures change. Their points are noted.
 func (e *encoder) addValues(b *acquire.Batch, samples []acquire.Sample) {
-	clear(e.textIndex)
 	start := len(e.words)
 	e.words = slices.Grow(e.words, len(samples))[:start+len(samples)]
-	words, indices, states := e.words[start:], e.indices[start:], e.states
-	words, indices = words[:len(samples)], indices[:len(samples)]
+	e.owners = slices.Grow(e.owners, len(samples))[:start+len(samples)]
+	words, owners := e.words[start:], e.owners[start:]
+	states, indices := e.states, e.indices[:len(samples)]
+	n := 0
 	for i := range samples {
-		s, st := &samples[i], &states[indices[i]]
+		index := indices[i]
+		s, st := &samples[i], &states[index]
 		// A Value keeps what it holds in one word, whatever its kind, and returns
 		// it as a number beside whether it is one.
 		word, _ := s.Value.Uint64()
 		if natureOf(s) != st.plain {
-			word = e.special(b, s, st, start+i)
+			word = e.special(b, s, index, e.samples+i)
 		}
 		x := word ^ st.bits
 		st.bits = word
 		if st.counts == 0 {
-			st.first, x = word, 0
+			e.word[index], st.counts = word, oneSample
+			continue
 		}
 		st.differ |= x
 		st.counts += oneSample + oneChange*counts(some(x))
-		words[i] = x
+		words[n], owners[n] = x, index
+		n++
 	}
+	e.words, e.owners = e.words[:start+n], e.owners[:start+n]
 }
 
 // appear gives the point of s the next index.
@@ -301,8 +318,8 @@ func (e *encoder) appear(s *acquire.Sample) int64 {
 	}
 	n := natureOf(s)
 	e.ids = append(e.ids, s.Point)
-	e.states = append(e.states, state{nature: n, plain: n.plain()})
-	e.first = append(e.first, n)
+	e.states = append(e.states, state{plain: n.plain()})
+	e.latest, e.first, e.word = append(e.latest, n), append(e.first, n), append(e.word, 0)
 	number := uint32(len(e.ids))
 	switch {
 	case s.Point > acquire.MaxPoints:
@@ -320,12 +337,13 @@ func (e *encoder) appear(s *acquire.Sample) int64 {
 }
 
 // special returns the bits of the value of s, which is sample number n of the block,
-// for kinds that do not hold a number. It writes what is new for the point.
-func (e *encoder) special(b *acquire.Batch, s *acquire.Sample, st *state, n int) (word uint64) {
-	kind, quality, before := s.Value.Kind(), s.Quality, st.nature
+// for kinds that do not hold a number. It writes what is new for the point of that index.
+func (e *encoder) special(b *acquire.Batch, s *acquire.Sample, index uint32, n int) (word uint64) {
+	st, before := &e.states[index], e.latest[index]
+	kind, quality := s.Value.Kind(), s.Quality
 	word, _ = s.Value.Uint64()
 	if kind == acquire.KindText {
-		number, ok := e.text(b, s.Value, st)
+		number, ok := e.text(b, s.Value, index)
 		if !ok { // the text is of another batch: nobody can read it
 			kind, quality = acquire.KindNone, quality-quality.Severity()
 			e.unreadable++
@@ -335,11 +353,11 @@ func (e *encoder) special(b *acquire.Batch, s *acquire.Sample, st *state, n int)
 	if kind == acquire.KindNone {
 		word = st.bits
 	}
-	st.nature = nature(quality)<<8 | nature(kind)
-	st.plain = st.nature.plain()
-	if st.nature == before {
+	now := nature(quality)<<8 | nature(kind)
+	if now == before {
 		return word
 	}
+	e.latest[index], st.plain = now, now.plain()
 	e.changes = binary.AppendUvarint(e.changes, uint64(n-e.change))
 	e.change = n
 	if quality == before.quality() {
@@ -356,7 +374,7 @@ const qualityChanges = 1 << 7
 
 // text returns the number of a text in the block, which is that of the point's
 // latest text if they are equal, and whether the text can be read.
-func (e *encoder) text(b *acquire.Batch, v acquire.Value, st *state) (uint64, bool) {
+func (e *encoder) text(b *acquire.Batch, v acquire.Value, index uint32) (uint64, bool) {
 	if number, ok := e.textIndex[v]; ok {
 		return uint64(number), true
 	}
@@ -364,8 +382,8 @@ func (e *encoder) text(b *acquire.Batch, v acquire.Value, st *state) (uint64, bo
 	if !ok {
 		return 0, false
 	}
-	number := uint32(len(e.texts))
-	if st.nature.kind() == acquire.KindText && st.bits < uint64(len(e.texts)) && bytes.Equal(e.texts[st.bits].of(e.textBytes), text) {
+	number, st := uint32(len(e.texts)), &e.states[index]
+	if e.latest[index].kind() == acquire.KindText && st.bits < uint64(len(e.texts)) && bytes.Equal(e.texts[st.bits].of(e.textBytes), text) {
 		number = uint32(st.bits)
 	} else {
 		start := len(e.textBytes)

@@ -41,7 +41,7 @@ func (e *encoder) packValues() {
 	var size uint64
 	for i := range e.states {
 		st := &e.states[i]
-		e.firsts = appendWord(e.firsts, st.first)
+		e.firsts = appendWord(e.firsts, e.word[i])
 		p := st.packing()
 		e.packings = append(e.packings, p)
 		switch {
@@ -56,21 +56,16 @@ func (e *encoder) packValues() {
 		}
 	}
 	e.data = slices.Grow(e.data[:0], int(size/8)+2*8)
-	e.data = packWords(e.data[:cap(e.data)], e.words, e.indices, e.packings)
+	e.data = packWords(e.data[:cap(e.data)], e.words, e.owners, e.packings)
 }
 
-// packWords fills col, which is long enough, and returns what it has filled.
-func packWords(col []byte, words []uint64, indices []uint32, packings []packing) []byte {
-	indices = indices[:len(words)]
-	appeared := uint32(0)
+// packWords fills col, which is long enough, and returns what it has filled. owners say
+// which packing each word has.
+func packWords(col []byte, words []uint64, owners []uint32, packings []packing) []byte {
+	owners = owners[:len(words)]
 	at, acc, fill := 0, uint64(0), uint(0) // acc has fill bits that belong at col[at]
 	for i, x := range words {
-		index := indices[i]
-		if index == appeared { // the first of its point, which has a column of its own
-			appeared++
-			continue
-		}
-		p := &packings[index]
+		p := &packings[owners[i]]
 		x >>= p.low & 63
 		width := uint(p.width)
 		if width >= maxPacked {
