@@ -196,7 +196,7 @@ func addTimedPowers(times []acquire.Instant, values []float64, at, step acquire.
 // direction of r.
 func (r *run) weigh(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64) bool {
 	for i := 0; i < len(times); i++ {
-		if n := r.weighSome(times[i:], values[i:], last, gap, r.factor, roundShift, roundZero); n > 0 {
+		if n := r.weighSome(times[i:], values[i:], last, gap); n > 0 {
 			i += n
 			last = times[i-1]
 		}
@@ -215,39 +215,79 @@ func (r *run) weigh(times []acquire.Instant, values []float64, last acquire.Inst
 
 // weighSome is to weigh what addSome is to add. It also stops before a sample
 // that is too late or too early.
-func (r *run) weighSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64, zero uint64) int {
-	values = values[:len(times)]
+func (r *run) weighSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64) int {
 	i := r.weighVector(times, values, last, gap)
-	if i > 0 {
-		last = times[i-1]
-	}
-	sum, seen := r.quanta, r.seen
-	var carry uint64
-	for ; i < len(times)-1; i += 2 {
-		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
-		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
-		t, u := times[i], times[i+1]
-		dt, du := uint64(t-last), uint64(u-t)
-		if dt-1 >= gap || a&partMask == 0 || du-1 >= gap || b&partMask == 0 {
+	for p := r.about(values[i:]); ; {
+		if i > 0 {
+			last = times[i-1]
+		}
+		near, ok := nearTo(times[i:], last, p, gap)
+		if !ok {
 			break
 		}
-		last = u
+		n := min(len(times)-i, near.count)
+		taken, sum, weighed, seen := weighNear(times[i:i+n], values[i:i+n], last, acquire.Instant(near.least), near.most, r.factor*runUnit, runShift)
+		if taken < fewNear {
+			break
+		}
+		total, mean, ok := near.total(taken, sum, weighed, uint64(times[i+taken-1]-last), runZero>>partBits)
+		if !ok {
+			p = max(2*p, mean)
+			continue
+		}
+		r.quanta = r.quanta.add(total)
+		r.seen |= seen
+		if i += taken; taken < n&^3 {
+			return i
+		}
+	}
+	return i + r.weighWide(times[i:], values[i:], last, gap, r.factor*runUnit, runShift)
+}
+
+// about returns about what the first power of values is, and at least 1.
+func (r *run) about(values []float64) uint64 {
+	if len(values) == 0 {
+		return 1
+	}
+	p, _ := round(float64(values[0] * r.factor))
+	return uint64(max(p, 1))
+}
+
+// weighWide is weighSome for all powers and times that there are.
+func (r *run) weighWide(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64) (i int) {
+	values = values[:len(times)]
+	from, sum, seen := last, r.quanta, r.seen
+	var carry uint64
+	for ; i < len(times)-1; i += 2 {
+		a := math.Float64bits(float64(values[i]*factor) + shift)
+		t := times[i]
+		dt := uint64(t - last)
+		if a&partMask == 0 || dt-1 >= gap {
+			break
+		}
+		b := math.Float64bits(float64(values[i+1]*factor) + shift)
+		du := uint64(times[i+1] - t)
+		if b&partMask == 0 || du-1 >= gap {
+			break
+		}
+		last = times[i+1]
 		seen |= a | b
-		hi, lo := bits.Mul64(dt, a>>partBits)
+		hi, lo := bits.Mul64(a>>partBits, dt)
 		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
 		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
-		hi, lo = bits.Mul64(du, b>>partBits)
+		hi, lo = bits.Mul64(b>>partBits, du)
 		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
 		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
 	}
-	r.quanta, r.seen = sum, seen
+	// Each power still had the bits of runZero on top.
+	r.quanta, r.seen = sum.sub(product(uint64(last-from), runZero>>partBits)), seen
 	return i
 }
 
 // join is weigh with the sum of the powers at both ends of each time.
 func (r *run) join(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64) bool {
 	for i := 0; i < len(times); i++ {
-		if n := r.joinSome(times[i:], values[i:], last, gap, r.factor, roundShift, roundZero); n > 0 {
+		if n := r.joinSome(times[i:], values[i:], last, gap); n > 0 {
 			i += n
 			last = times[i-1]
 		}
@@ -264,34 +304,67 @@ func (r *run) join(times []acquire.Instant, values []float64, last acquire.Insta
 	return r.sound()
 }
 
-// joinSome is to join what addSome is to add.
-func (r *run) joinSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64, zero uint64) int {
-	values = values[:len(times)]
+// joinSome is to join what weighSome is to weigh.
+func (r *run) joinSome(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64) int {
+	const zero = runZero >> partBits
 	i := r.joinVector(times, values, last, gap)
-	if i > 0 {
-		last = times[i-1]
-	}
-	sum, seen, p := r.quanta, r.seen, r.p
-	var carry uint64
-	for ; i < len(times)-1; i += 2 {
-		a := math.Float64bits(float64(values[i]*factor)+shift) - zero
-		b := math.Float64bits(float64(values[i+1]*factor)+shift) - zero
-		t, u := times[i], times[i+1]
-		dt, du := uint64(t-last), uint64(u-t)
-		if dt-1 >= gap || a&partMask == 0 || du-1 >= gap || b&partMask == 0 {
+	for p := r.about(values[i:]); ; {
+		if i > 0 {
+			last = times[i-1]
+		}
+		near, ok := nearTo(times[i:], last, 2*p, gap)
+		if !ok {
 			break
 		}
-		last = u
+		n := min(len(times)-i, near.count)
+		taken, sum, weighed, seen, final := joinNear(times[i:i+n], values[i:i+n], last, acquire.Instant(near.least), near.most, r.factor*runUnit, runShift, r.p+zero)
+		if taken < fewNear {
+			break
+		}
+		total, mean, ok := near.total(taken, sum, weighed, uint64(times[i+taken-1]-last), 2*zero)
+		if !ok {
+			p = max(2*p, mean)
+			continue
+		}
+		r.quanta = r.quanta.add(total)
+		r.seen |= seen
+		r.p = final - zero
+		if i += taken; taken < n&^3 {
+			return i
+		}
+	}
+	return i + r.joinWide(times[i:], values[i:], last, gap, r.factor*runUnit, runShift)
+}
+
+// joinWide is joinSome for all powers and times that there are.
+func (r *run) joinWide(times []acquire.Instant, values []float64, last acquire.Instant, gap uint64, factor, shift float64) (i int) {
+	values = values[:len(times)]
+	from, sum, seen, p := last, r.quanta, r.seen, r.p+runZero>>partBits
+	var carry uint64
+	for ; i < len(times)-1; i += 2 {
+		a := math.Float64bits(float64(values[i]*factor) + shift)
+		t := times[i]
+		dt := uint64(t - last)
+		if a&partMask == 0 || dt-1 >= gap {
+			break
+		}
+		b := math.Float64bits(float64(values[i+1]*factor) + shift)
+		du := uint64(times[i+1] - t)
+		if b&partMask == 0 || du-1 >= gap {
+			break
+		}
+		last = times[i+1]
 		seen |= a | b
 		a >>= partBits
-		hi, lo := bits.Mul64(dt, p+a)
+		hi, lo := bits.Mul64(p+a, dt)
 		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
 		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
 		p = b >> partBits
-		hi, lo = bits.Mul64(du, a+p)
+		hi, lo = bits.Mul64(a+p, du)
 		sum.lo, carry = bits.Add64(sum.lo, lo, 0)
 		sum.hi, _ = bits.Add64(sum.hi, hi, carry)
 	}
-	r.quanta, r.seen, r.p = sum, seen, p
+	r.quanta, r.seen = sum.sub(product(uint64(last-from), 2*(runZero>>partBits))), seen
+	r.p = p - runZero>>partBits
 	return i
 }

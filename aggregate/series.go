@@ -37,6 +37,7 @@ type Plan struct {
 	convert  conversion
 	gauge    gauge   // as it starts, for a series of power
 	counter  counter // the same for a register
+	alone    uint64  // fingerprint of a Bank of one series without a point
 }
 
 // NewPlan checks a Series and makes it ready. The error joins every fault.
@@ -115,6 +116,7 @@ func NewPlan(s Series) (*Plan, error) {
 	} else if p.counter, err = newCounter(c, p.convert, s.Registers); err != nil {
 		fault(err)
 	}
+	p.alone = p.identityOf(make([]acquire.PointID, 1))
 	return p, errors.Join(faults...)
 }
 

@@ -125,7 +125,11 @@ func (m *Meter) MarshalBinary() ([]byte, error) { return m.bank.AppendBinary(nil
 // ErrState or ErrOtherConfiguration, and m is unchanged then.
 func (m *Meter) UnmarshalBinary(data []byte) error { return m.bank.UnmarshalBinary(data) }
 
-// identityOf returns the fingerprint of a Bank.
+// identityOf returns the fingerprint of a Bank. That of a Meter, of which a program
+// may make many for a short time, is taken once.
 func (p *Plan) identityOf(points []acquire.PointID) uint64 {
+	if len(points) == 1 && points[0] == 0 && p.alone != 0 {
+		return p.alone
+	}
 	return fingerprint("bank", p.series, points)
 }
