@@ -21,6 +21,8 @@ type layer struct {
 var layers = []layer{
 	{room: "units/...", not: effects},
 	{room: "acquire", ours: []string{"units"}, not: network},
+	// It wraps what a host dials, and dials nothing itself.
+	{room: "acquire/capture/wire", ours: []string{"units", "internal/..."}, not: network[1:]},
 	{room: "acquire/...", ours: []string{"units", "internal/..."}, not: network},
 	{room: "aggregate/...", ours: []string{"acquire", "units", "internal/..."}, not: effects},
 
