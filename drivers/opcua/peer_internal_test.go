@@ -36,6 +36,7 @@ type fakeServer struct {
 	offset    time.Duration // of its clock
 	writes    uint64
 	services  map[string]int
+	parted    int  // channels that ended with a word
 	historian bool // keeps a history
 	asked     []*ua.MonitoringParameters
 	notifiers map[string]bool // nodes with events
@@ -283,6 +284,9 @@ func (c *fakeConn) read() {
 				return
 			}
 			c.server.serve(c, request, decoded.(ua.Request))
+		case "CLO":
+			c.server.set(func() { c.server.parted++ })
+			return
 		default:
 			return
 		}
