@@ -150,10 +150,10 @@ func (d *Decoder) Fail(b *acquire.Batch, node NodeID, why acquire.Quality, at ac
 	}
 }
 
-// Gap notes that notifications of node are missing: its next sample says so by the flag
-// acquire.Overflow.
-func (d *Decoder) Gap(node NodeID) {
-	for _, i := range d.byID[node] {
+// Gap notes that notifications are missing: the next sample of each point says so by the
+// flag acquire.Overflow.
+func (d *Decoder) Gap() {
+	for i := range d.tracks {
 		d.tracks[i].overflow = true
 	}
 }

@@ -136,9 +136,9 @@ func (d *decoder) converse(f *flow) conversation {
 	case Modbus:
 		return &modbusTalk{d: d, f: f}
 	case SNMP:
-		return &snmpStream{d: d, f: f, talk: snmpTalk{d: d, peers: snmpPeers{f.client, f.server}}}
+		return &snmpStream{d: d, f: f, talk: snmpTalk{d: d, f: f, peers: snmpPeers{f.client, f.server}}}
 	}
-	return &opcuaTalk{d: d, client: f.client, server: f.server}
+	return &opcuaTalk{d: d, f: f, client: f.client, server: f.server}
 }
 
 // packet takes the next packet, when all observations have been read.
@@ -250,7 +250,7 @@ func (d *decoder) await(w waiter, octets int) uint64 {
 		clear(d.timers[len(kept):])
 		d.timers, d.first = kept, 0
 	}
-	d.timers = append(d.timers, timer{w, d.serial, d.now})
+	d.timers = append(d.timers, timer{w, d.serial, d.place.Time})
 	return d.serial
 }
 
@@ -298,4 +298,16 @@ func (d *decoder) modbusRequest() *modbusRequest {
 func (d *decoder) spend(r *modbusRequest) {
 	d.done(r, r.size)
 	d.spent = append(d.spent, r)
+}
+
+// horizon returns the moment before which no answer will be stamped any more that comes
+// after now.
+func (d *decoder) horizon(now acquire.Instant) acquire.Instant {
+	if len(d.holes) > 0 {
+		now = min(now, d.holes[0].held)
+	}
+	if head := d.head(); head != nil {
+		return midway(min(head.sent, now), now)
+	}
+	return now
 }

@@ -35,6 +35,7 @@ const (
 // 7.1).
 type opcuaTalk struct {
 	d          *decoder
+	f          *flow
 	client     netip.AddrPort
 	server     netip.AddrPort
 	reversed   bool // the server has connected to the client
@@ -150,20 +151,21 @@ func (t *opcuaTalk) chunkSize(b []byte) (int, bool) {
 // channel or, of a channel not known yet, at the first byte of a segment. It is len(b)
 // where none does.
 func (t *opcuaTalk) find(b []byte) int {
+	if n, ok := t.chunkSize(b); t.channel == 0 {
+		if ok && n > 0 {
+			return 0
+		}
+		return len(b)
+	}
 	for i := 0; i+chunkHeader+4 <= len(b); i++ {
-		if n, ok := t.chunkSize(b[i:]); ok && n >= chunkHeader+4 {
-			if i == 0 && t.channel == 0 || t.channel != 0 && binary.LittleEndian.Uint32(b[i+chunkHeader:]) == t.channel {
-				return i
-			}
+		if n, ok := t.chunkSize(b[i:]); ok && n >= chunkHeader+4 && binary.LittleEndian.Uint32(b[i+chunkHeader:]) == t.channel {
+			return i
 		}
-		if t.channel == 0 {
+		next := bytes.IndexAny(b[i+1:], "MOC")
+		if next < 0 {
 			break
 		}
-		if next := bytes.IndexAny(b[i+1:], "MOC"); next >= 0 {
-			i += next
-		} else {
-			break
-		}
+		i += next
 	}
 	return len(b)
 }
@@ -570,7 +572,7 @@ func (r *opcuaRequest) expire(why ending) {
 	if i := slices.Index(t.waiting, r); i >= 0 {
 		t.forget(i)
 	}
-	if why != forgotten && t.heard && t.missed == r.missed {
+	if why != forgotten && t.heard && t.missed == r.missed && !t.f.withholds(t.role(toClient)) {
 		o := d.regret(OPCUA, t.client, t.server, why)
 		o.Request = r.sent
 		o.OPCUA = OPCUAMessage{Channel: t.channel, RequestID: r.request, Service: r.service, Items: r.items}
@@ -607,7 +609,7 @@ func (t *opcuaTalk) response(o *Observation, body []byte) {
 	}
 	if h.ID == uabin.ServiceFaultID || h.Result.IsBad() {
 		t.d.stats.Exceptions++
-		if request != nil {
+		if request != nil && request.service == readRequestID {
 			m.Items = request.items
 		}
 		return

@@ -179,8 +179,11 @@ func (q *queued) look() error {
 // Next returns the next message. The error is io.EOF at the end of captures that are all
 // whole; of others it is a *DamageError, or several joined, after all that could be read.
 // It is final.
-func (r *Reader) Next() (*Observation, error) {
-	for {
+func (r *Reader) Next() (*Observation, error) { return r.next(nil) }
+
+// next is Next until done is closed. It reports nothing then.
+func (r *Reader) next(done <-chan struct{}) (*Observation, error) {
+	for packets := 1; ; packets++ {
 		if r.d.read < len(r.d.out) {
 			o := &r.d.out[r.d.read]
 			r.d.read++
@@ -188,6 +191,13 @@ func (r *Reader) Next() (*Observation, error) {
 		}
 		if r.err != nil {
 			return nil, r.err
+		}
+		if packets%64 == 0 {
+			select {
+			case <-done:
+				return nil, nil
+			default:
+			}
 		}
 		if err := r.advance(); err != nil {
 			return nil, err

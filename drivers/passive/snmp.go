@@ -16,6 +16,7 @@ type snmpPeers struct{ client, server netip.AddrPort }
 // snmpTalk is what is known of two peers, or of a TCP connection.
 type snmpTalk struct {
 	d       *decoder
+	f       *flow // nil over UDP
 	peers   snmpPeers
 	waiting []*snmpRequest // oldest first
 	heard   bool           // the agent has sent something
@@ -230,7 +231,7 @@ func (r *snmpRequest) expire(why ending) {
 		t.waiting = slices.Delete(t.waiting, i, i+1)
 	}
 	d.done(r, len(r.message))
-	if why != forgotten && t.heard && t.missed == r.missed {
+	if why != forgotten && t.heard && t.missed == r.missed && (t.f == nil || !t.f.withholds(toClient)) {
 		o := d.regret(SNMP, t.peers.client, t.peers.server, why)
 		o.Request = r.sent
 		o.SNMP.Request, o.SNMP.RequestID = r.message, r.request

@@ -36,10 +36,12 @@ type flow struct {
 	client, server netip.AddrPort
 	halves         [2]half
 	talk           conversation
+	hello          bool // it begins with the first message of OPC UA
 	protocol       Protocol
 	last           acquire.Instant
-	over           bool // both ends have finished, or one has reset it
-	waiting        bool // in decoder.holes
+	over           bool            // both ends have finished, or one has reset it
+	waiting        bool            // in decoder.holes
+	held           acquire.Instant // since when
 
 	older, newer *flow
 }
@@ -71,8 +73,9 @@ type half struct {
 }
 
 type segment struct {
-	seq  uint32
-	data []byte
+	seq   uint32
+	data  []byte
+	place Place // where it was captured
 }
 
 // Patience with holes. What the receiver has acknowledged was sent and not captured, or
@@ -113,6 +116,13 @@ func (d *decoder) tcp(ip *datagram) {
 		if f = d.begin(key, src, dst, flags, payload); f == nil {
 			d.stats.OtherPackets++
 			return
+		}
+	}
+	if f.talk == nil {
+		f.talk = d.converse(f)
+		if f.hello { // nothing was sent before, by either end
+			f.halves[toServer] = half{begun: true, next: seq}
+			f.halves[toClient] = half{begun: true, next: ack}
 		}
 	}
 	d.touch(f)
@@ -161,7 +171,7 @@ func (d *decoder) begin(key flowKey, src, dst netip.AddrPort, flags byte, payloa
 		f.client, f.server, f.protocol = dst, src, toSrc
 	case dstOurs:
 	case len(payload) >= 8 && (string(payload[:4]) == "HELF" || string(payload[:4]) == "RHEF"):
-		f.protocol = OPCUA // it says so itself, whatever the port
+		f.protocol, f.hello = OPCUA, true // it says so itself, whatever the port
 	default:
 		return nil
 	}
@@ -170,7 +180,6 @@ func (d *decoder) begin(key flowKey, src, dst netip.AddrPort, flags byte, payloa
 		d.drop(d.oldest)
 	}
 	d.stats.Connections++
-	f.talk = d.converse(f)
 	d.flows[key] = f
 	d.link(f)
 	return f
@@ -217,7 +226,7 @@ func (d *decoder) receive(f *flow, from direction, seq uint32, b []byte) {
 	if seq == h.next {
 		h.next += uint32(len(b))
 		f.talk.data(from, b)
-		d.drain(f, from)
+		d.drain(f, from, false)
 		return
 	}
 	d.hold(f, from, seq, b)
@@ -258,7 +267,7 @@ func (d *decoder) hold(f *flow, from direction, seq uint32, b []byte) {
 		h.since = max(d.now, 1)
 	}
 	if !f.waiting {
-		f.waiting = true
+		f.waiting, f.held = true, d.now
 		d.holes = append(d.holes, f)
 	}
 	for h.octets > d.limits.MaxHeld/4 || d.held > d.limits.MaxHeld {
@@ -271,7 +280,7 @@ func (d *decoder) hold(f *flow, from direction, seq uint32, b []byte) {
 }
 
 func (d *decoder) insert(h *half, at int, seq uint32, b []byte) {
-	h.held = slices.Insert(h.held, at, segment{seq, slices.Clone(b)})
+	h.held = slices.Insert(h.held, at, segment{seq, slices.Clone(b), d.place})
 	h.octets += cost(b)
 	d.held += cost(b)
 }
@@ -279,9 +288,12 @@ func (d *decoder) insert(h *half, at int, seq uint32, b []byte) {
 // cost is the memory that held bytes take, about.
 func cost(b []byte) int { return len(b) + 64 }
 
-// drain hands on what follows without a hole.
-func (d *decoder) drain(f *flow, from direction) {
+// drain hands on what follows without a hole. It was complete when the hole was filled;
+// behind one that was given up, when it was captured.
+func (d *decoder) drain(f *flow, from direction, givenUp bool) {
 	h := &f.halves[from]
+	present := d.place
+	defer func() { d.place = present }()
 	for len(h.held) > 0 {
 		s := h.held[0]
 		behind := int32(h.next - s.seq)
@@ -294,6 +306,9 @@ func (d *decoder) drain(f *flow, from direction) {
 		d.held -= cost(s.data)
 		if int(behind) < len(s.data) {
 			h.next = s.seq + uint32(len(s.data))
+			if givenUp {
+				d.place = s.place
+			}
 			f.talk.data(from, s.data[behind:])
 		}
 	}
@@ -308,7 +323,7 @@ func (d *decoder) skip(f *flow, from direction) {
 	d.stats.MissingBytes += uint64(missing)
 	h.next += missing
 	f.talk.gap(from)
-	d.drain(f, from)
+	d.drain(f, from, true)
 }
 
 // fill gives up holes that will not be filled any more; all of them, at the end.
@@ -326,6 +341,9 @@ func (d *decoder) fill(f *flow, from direction, all bool) {
 		d.skip(f, from)
 	}
 }
+
+// withholds reports whether bytes of an end are captured that were not handed on.
+func (f *flow) withholds(from direction) bool { return len(f.halves[from].held) > 0 }
 
 // patience gives up holes of all connections that have waited long enough. It is called
 // for each packet, and looks at one connection.
