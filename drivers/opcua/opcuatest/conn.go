@@ -186,7 +186,7 @@ func (c *conn) open(chunk []byte) error {
 	headers := 8 + buf.Pos()
 	var asymmetric seal
 	if Policy(name) != PolicyNone {
-		if !bytes.Equal(thumbprint, uapolicy.Thumbprint(s.cfg.Identity.Certificate)) {
+		if !bytes.Equal(thumbprint, uapolicy.Thumbprint(leaf(s.cfg.Identity.Certificate))) {
 			return fmt.Errorf("for another certificate: %w", ua.StatusBadCertificateInvalid)
 		}
 		if c.opened && !bytes.Equal(client, c.client) {
@@ -260,7 +260,7 @@ func (c *conn) open(chunk []byte) error {
 	c.send(&response{
 		service: "OpenSecureChannel", kind: "OPN", request: id, handle: r.RequestHeader.RequestHandle, encoding: 449, renewal: renewal,
 		opening: &Opening{
-			Policy: policy, Identity: s.cfg.Identity, Thumbprint: uapolicy.Thumbprint(client), Nonce: nonce, Channel: c.channel, Token: t.id,
+			Policy: policy, Identity: s.cfg.Identity, Thumbprint: uapolicy.Thumbprint(leaf(client)), Nonce: nonce, Channel: c.channel, Token: t.id,
 			Lifetime: uint32(lifetime / time.Millisecond), Created: s.cfg.Now(), Plain: security.Policy == PolicyNone,
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -182,7 +183,7 @@ func (s seal) unwrap(chunk []byte, header int) ([]byte, error) {
 
 // newAsymmetric returns the seal of OPN chunks between a server's key and a client's certificate.
 func newAsymmetric(policy Policy, key *rsa.PrivateKey, client []byte) (seal, error) {
-	public, err := uapolicy.PublicKey(client)
+	public, err := uapolicy.PublicKey(leaf(client))
 	if err != nil {
 		return seal{}, err
 	}
@@ -191,6 +192,15 @@ func newAsymmetric(policy Policy, key *rsa.PrivateKey, client []byte) (seal, err
 		return seal{}, err
 	}
 	return seal{a, true, public.Size() > 256, key.Size() > 256}, nil
+}
+
+// leaf returns the first certificate of a chain: what keys and signatures belong to. What is no certificate comes back as it is.
+func leaf(chain []byte) []byte {
+	var first asn1.RawValue
+	if rest, err := asn1.Unmarshal(chain, &first); err == nil {
+		return chain[:len(chain)-len(rest)]
+	}
+	return chain
 }
 
 // reveal decrypts a secret of a user with whichever policy has the algorithm (OPC 10000-4, section 7.41.2.2).

@@ -38,9 +38,11 @@ type Config struct {
 
 	// Users are passwords by name. Whoever is not in it is refused. Passwords are taken encrypted alone, if there is an Identity.
 	Users map[string]string
-	// UserCertificates are certificates in DER whose owners may log in, Tokens are issued tokens.
+	// UserCertificates are certificates in DER whose owners may log in while they are valid, Tokens are issued tokens, and TokenExpiry
+	// says when some of them end.
 	UserCertificates [][]byte
 	Tokens           []string
+	TokenExpiry      map[string]time.Time
 	// NoAnonymous refuses whoever does not say who they are.
 	NoAnonymous bool
 

@@ -3,6 +3,7 @@ package opcuatest
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/x509"
 	"slices"
 	"time"
 
@@ -41,46 +42,47 @@ type change struct {
 
 // Status codes that are used here (OPC 10000-6, StatusCode.csv).
 const (
-	badTimeout             Status = 0x800A0000
-	badServiceUnsupported  Status = 0x800B0000
-	badNothingToDo         Status = 0x800F0000
-	badTooManyOperations   Status = 0x80100000
-	badIdentityInvalid     Status = 0x80200000
-	badIdentityRejected    Status = 0x80210000
-	badUserAccessDenied    Status = 0x801F0000
-	badChannelInvalid      Status = 0x80220000
-	badNonceInvalid        Status = 0x80240000
-	badSessionInvalid      Status = 0x80250000
-	badSessionClosed       Status = 0x80260000
-	badSessionNotActivated Status = 0x80270000
-	badSubscriptionInvalid Status = 0x80280000
-	badWaiting             Status = 0x80320000
-	badNodeIDInvalid       Status = 0x80330000
-	badNodeUnknown         Status = 0x80340000
-	badAttributeInvalid    Status = 0x80350000
-	badIndexInvalid        Status = 0x80360000
-	badIndexNoData         Status = 0x80370000
-	badEncodingUnsupported Status = 0x80390000
-	badNotReadable         Status = 0x803A0000
-	badItemInvalid         Status = 0x80420000
-	badItemFilterInvalid   Status = 0x80430000
-	badFilterNotAllowed    Status = 0x80450000
-	badEventFilterInvalid  Status = 0x80470000
-	badContinuationInvalid Status = 0x804A0000
-	badTooManySessions     Status = 0x80560000
-	badSignatureInvalid    Status = 0x80580000
-	badNoMatch             Status = 0x806F0000
-	badHistoryInvalid      Status = 0x80710000
-	badHistoryUnsupported  Status = 0x80720000
-	badTooManySubs         Status = 0x80770000
-	badTooManyPublish      Status = 0x80780000
-	badNoSubscription      Status = 0x80790000
-	badSequenceUnknown     Status = 0x807A0000
-	badNotAvailable        Status = 0x807B0000
-	badNoData              Status = 0x809B0000
-	badTooManyItems        Status = 0x80DB0000
-	goodNoData             Status = 0x00A50000
-	goodTransferred        Status = 0x002D0000
+	badTimeout              Status = 0x800A0000
+	badServiceUnsupported   Status = 0x800B0000
+	badNothingToDo          Status = 0x800F0000
+	badTooManyOperations    Status = 0x80100000
+	badIdentityInvalid      Status = 0x80200000
+	badIdentityRejected     Status = 0x80210000
+	badUserAccessDenied     Status = 0x801F0000
+	badUserSignatureInvalid Status = 0x80570000
+	badChannelInvalid       Status = 0x80220000
+	badNonceInvalid         Status = 0x80240000
+	badSessionInvalid       Status = 0x80250000
+	badSessionClosed        Status = 0x80260000
+	badSessionNotActivated  Status = 0x80270000
+	badSubscriptionInvalid  Status = 0x80280000
+	badWaiting              Status = 0x80320000
+	badNodeIDInvalid        Status = 0x80330000
+	badNodeUnknown          Status = 0x80340000
+	badAttributeInvalid     Status = 0x80350000
+	badIndexInvalid         Status = 0x80360000
+	badIndexNoData          Status = 0x80370000
+	badEncodingUnsupported  Status = 0x80390000
+	badNotReadable          Status = 0x803A0000
+	badItemInvalid          Status = 0x80420000
+	badItemFilterInvalid    Status = 0x80430000
+	badFilterNotAllowed     Status = 0x80450000
+	badEventFilterInvalid   Status = 0x80470000
+	badContinuationInvalid  Status = 0x804A0000
+	badTooManySessions      Status = 0x80560000
+	badSignatureInvalid     Status = 0x80580000
+	badNoMatch              Status = 0x806F0000
+	badHistoryInvalid       Status = 0x80710000
+	badHistoryUnsupported   Status = 0x80720000
+	badTooManySubs          Status = 0x80770000
+	badTooManyPublish       Status = 0x80780000
+	badNoSubscription       Status = 0x80790000
+	badSequenceUnknown      Status = 0x807A0000
+	badNotAvailable         Status = 0x807B0000
+	badNoData               Status = 0x809B0000
+	badTooManyItems         Status = 0x80DB0000
+	goodNoData              Status = 0x00A50000
+	goodTransferred         Status = 0x002D0000
 )
 
 // isBad reports whether a status says that something failed.
@@ -183,7 +185,7 @@ func (c *conn) createSession(r *ua.CreateSessionRequest) (*response, Status) {
 		c.mu.Lock()
 		a := c.asymmetric.algorithm
 		c.mu.Unlock()
-		signature, err := a.Signature(slices.Concat(r.ClientCertificate, r.ClientNonce))
+		signature, err := a.Signature(slices.Concat(leaf(r.ClientCertificate), r.ClientNonce))
 		if err != nil {
 			return nil, badSignatureInvalid
 		}
@@ -216,7 +218,7 @@ func (c *conn) activateSession(r *ua.ActivateSessionRequest) (*response, Status)
 		c.mu.Lock()
 		a := c.asymmetric.algorithm
 		c.mu.Unlock()
-		if r.ClientSignature == nil || a.VerifySignature(slices.Concat(s.cfg.Identity.Certificate, e.nonce), r.ClientSignature.Signature) != nil {
+		if r.ClientSignature == nil || a.VerifySignature(slices.Concat(leaf(s.cfg.Identity.Certificate), e.nonce), r.ClientSignature.Signature) != nil {
 			return nil, badSignatureInvalid
 		}
 	}
@@ -270,7 +272,7 @@ func (c *conn) login(e *session, r *ua.ActivateSessionRequest) Status {
 		if status != 0 {
 			return status
 		}
-		if !slices.Contains(s.cfg.Tokens, token) {
+		if end, ends := s.cfg.TokenExpiry[token]; !slices.Contains(s.cfg.Tokens, token) || ends && !s.cfg.Now().Before(end) {
 			return badIdentityRejected
 		}
 		return 0
@@ -278,10 +280,14 @@ func (c *conn) login(e *session, r *ua.ActivateSessionRequest) Status {
 		if !slices.ContainsFunc(s.cfg.UserCertificates, func(der []byte) bool { return bytes.Equal(der, t.CertificateData) }) {
 			return badIdentityRejected
 		}
+		user, err := x509.ParseCertificate(t.CertificateData)
+		if now := s.cfg.Now(); err != nil || now.Before(user.NotBefore) || now.After(user.NotAfter) {
+			return badIdentityRejected
+		}
 		a, err := newAsymmetric(Basic256Sha256, s.cfg.Identity.Key, t.CertificateData)
-		if err != nil || r.UserTokenSignature == nil ||
-			a.algorithm.VerifySignature(slices.Concat(s.cfg.Identity.Certificate, e.nonce), r.UserTokenSignature.Signature) != nil {
-			return badSignatureInvalid
+		if p := r.UserTokenSignature; err != nil || p == nil || p.Algorithm != a.algorithm.SignatureURI() ||
+			a.algorithm.VerifySignature(slices.Concat(leaf(s.cfg.Identity.Certificate), e.nonce), p.Signature) != nil {
+			return badUserSignatureInvalid
 		}
 		return 0
 	}
