@@ -33,7 +33,7 @@ const (
 // scheme is what the URL of an endpoint begins with (OPC 10000-6, section 7.2).
 const scheme = "opc.tcp://"
 
-// expiryNotice is how long before the end of our certificate its owner is told.
+// expiryNotice is how long before the end of a certificate it is told.
 const expiryNotice = 30 * 24 * time.Hour
 
 // ClientConfig says how to reach a server and to log in. It is given by value; every
@@ -101,8 +101,9 @@ type ClientTrace struct {
 	// Judged tells of a server's certificate and, if err is not nil, why it was refused.
 	// The certificate is nil if it cannot be read.
 	Judged func(c *x509.Certificate, err error)
-	// Expiring tells, once a day, that our own certificate is valid for less than 30 days,
-	// or, with a negative time, is not any more.
+	// Expiring tells, once a day for each, that a certificate is valid for less than 30 days,
+	// or, with a negative time, is not any more: our own, that of Identity, or that of the
+	// server, which is refused when it ends.
 	Expiring func(c *x509.Certificate, left time.Duration)
 }
 
@@ -213,9 +214,18 @@ type connector struct {
 	peer     peer
 	counters channelCounters
 
+	user Certificate // that proves the identity; the zero value if another thing does
+
 	mu   sync.Mutex
-	told time.Time // when it was last told that our certificate ends soon
+	told [3]time.Time // when it was last told that a certificate ends soon, by whose it is
 }
+
+// Whose certificates end.
+const (
+	ours = iota
+	users
+	servers
+)
 
 // newConnector returns the connector that cfg describes, or everything wrong with it.
 func newConnector(cfg ClientConfig) (*connector, error) {
@@ -223,7 +233,7 @@ func newConnector(cfg ClientConfig) (*connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &connector{cfg: cfg, identity: cfg.Identity.identity(cfg.Policies), peer: peer{address: u.Host, host: u.Hostname()}}
+	n := &connector{cfg: cfg, identity: cfg.Identity.identity(cfg.Policies), peer: peer{address: u.Host, host: u.Hostname()}, user: cfg.Identity.Certificate}
 	n.cfg.Identity = Identity{}
 	if n.cfg.Dial == nil {
 		n.cfg.Dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", u.Host) }
@@ -293,6 +303,9 @@ var errNoEndpoints = &SecurityError{Reason: "the server itself names no endpoint
 
 // explore learns which endpoints there are, chooses one, and judges its certificate.
 func (n *connector) explore(ctx context.Context) (*way, error) {
+	if !n.user.IsZero() {
+		n.expiring(users, "the user's certificate", n.user.Leaf())
+	}
 	w := &way{demand: demand{policies: n.cfg.Policies, mode: n.cfg.Mode, url: n.cfg.Endpoint, identity: n.identity}}
 	if err := n.present(w); err != nil {
 		return nil, err
@@ -342,22 +355,29 @@ func (n *connector) present(w *way) error {
 		return nil
 	}
 	w.key, w.uri = own.pair, own.ApplicationURI()
+	if n.cfg.Mode != ModeNone {
+		n.expiring(ours, "our certificate", own.Leaf())
+	}
+	return nil
+}
+
+// expiring tells that a certificate ends soon, if it does and it was not told today.
+func (n *connector) expiring(whose int, name string, c *x509.Certificate) {
 	now := n.cfg.Now()
-	left := own.Leaf().NotAfter.Sub(now)
-	if left >= expiryNotice || n.cfg.Mode == ModeNone {
-		return nil
+	left := c.NotAfter.Sub(now)
+	if left >= expiryNotice {
+		return
 	}
 	n.mu.Lock()
-	due := n.told.IsZero() || now.Sub(n.told) >= 24*time.Hour
+	due := n.told[whose].IsZero() || now.Sub(n.told[whose]) >= 24*time.Hour
 	if due {
-		n.told = now
+		n.told[whose] = now
 	}
 	n.mu.Unlock()
 	if due {
-		n.cfg.Logger.Warn("opcua: our certificate ends soon", "certificate", own.String(), "end", own.Leaf().NotAfter, "left", left)
-		n.cfg.Trace.Expiring(own.Leaf(), left)
+		n.cfg.Logger.Warn("opcua: "+name+" ends soon", "certificate", thumbprint(c.Raw), "subject", subject(c), "end", c.NotAfter, "left", left)
+		n.cfg.Trace.Expiring(c, left)
 	}
-	return nil
 }
 
 // note tells of something that could not be used and is not needed.
@@ -379,6 +399,7 @@ func (n *connector) judge(w *way) error {
 		n.cfg.Logger.Warn("opcua: server's certificate refused", "endpoint", n.cfg.Endpoint, "error", err)
 		return err
 	}
+	n.expiring(servers, "the server's certificate", c)
 	e.certificate, w.first = c.Raw, first
 	return nil
 }

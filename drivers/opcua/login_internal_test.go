@@ -603,7 +603,11 @@ func TestRenewalWithoutRestart(t *testing.T) {
 	now := noon
 	p.cfg.Now = func() time.Time { return now }
 	var told []time.Duration
-	p.cfg.Trace.Expiring = func(_ *x509.Certificate, left time.Duration) { told = append(told, left) }
+	p.cfg.Trace.Expiring = func(c *x509.Certificate, left time.Duration) {
+		if applicationURI(c) == clientURI {
+			told = append(told, left)
+		}
+	}
 	p.cfg.Certificate, p.cfg.Trust.Store = Certificate{}, store
 	clock := func() time.Time { return now }
 	first, err := store.Own(Template{ApplicationURI: clientURI, Now: clock, Validity: 31 * 24 * time.Hour})
@@ -636,6 +640,51 @@ func TestRenewalWithoutRestart(t *testing.T) {
 	require.NoError(t, store.SetOwn(second))
 	assert.Equal(t, second.Thumbprint(), login())
 	assert.Len(t, told, 1)
+}
+
+// The end of every certificate that a login needs is told in time, once a day for each.
+func TestExpiring(t *testing.T) {
+	p := newPlant(t)
+	now := noon
+	p.cfg.Now = func() time.Time { return now }
+	for day, name := range map[int]string{29: "server", 35: "client", 45: "user"} {
+		until := func(c *x509.Certificate) { c.NotAfter = noon.AddDate(0, 0, day) }
+		switch name {
+		case "server":
+			shaped(t, until)(p)
+		case "client":
+			p.cfg.Certificate = Certificate{issue(t, name, keyed(t, 1), nil, until, func(c *x509.Certificate) { c.URIs[0].Opaque = "plant:client" }).pair()}
+		case "user":
+			p.cfg.Identity = Identity{Certificate: Certificate{issue(t, name, keyed(t, 3), nil, until).pair()}}
+		}
+	}
+	told := make(map[string][]time.Duration)
+	p.cfg.Trace.Expiring = func(c *x509.Certificate, left time.Duration) {
+		told[c.Subject.CommonName] = append(told[c.Subject.CommonName], left)
+	}
+	n, err := newConnector(p.cfg)
+	require.NoError(t, err)
+	const day = 24 * time.Hour
+	for _, step := range []struct {
+		at   time.Duration
+		want map[string][]time.Duration
+	}{
+		{0, map[string][]time.Duration{"server": {29 * day}}},
+		{23 * time.Hour, map[string][]time.Duration{"server": {29 * day}}},
+		{day, map[string][]time.Duration{"server": {29 * day, 28 * day}}},
+		{6 * day, map[string][]time.Duration{"server": {29 * day, 28 * day, 23 * day}, "client": {29 * day}}},
+		{28 * day, map[string][]time.Duration{"server": {29 * day, 28 * day, 23 * day, day}, "client": {29 * day, 7 * day}, "user": {17 * day}}},
+	} {
+		now = noon.Add(step.at)
+		s, _, err := n.login(t.Context(), nil)
+		require.NoError(t, err)
+		s.close(t.Context(), true)
+		s.channel.close()
+		assert.Equal(t, step.want, told, "%s", step.at)
+	}
+	for _, name := range []string{"our certificate ends soon", "the user's certificate ends soon", "the server's certificate ends soon"} {
+		assert.Contains(t, p.log.String(), name)
+	}
 }
 
 func TestCancelledLogin(t *testing.T) {
