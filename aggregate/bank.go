@@ -3,6 +3,7 @@ package aggregate
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -115,12 +116,15 @@ func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
 	if len(b.gauges) < scattered {
 		return b.pushSome(dst, samples)
 	}
+	var slots [ahead]uint32
 	for len(samples) > 0 {
 		n := min(len(samples), ahead)
 		if samples[n-1].Point-samples[0].Point != acquire.PointID(n-1) { // not one after the other
-			b.fetch(samples[:n])
+			b.fetch(&slots, samples[:n])
+			dst = b.pushFetched(dst, slots[:n], samples[:n])
+		} else {
+			dst = b.pushSome(dst, samples[:n])
 		}
-		dst = b.pushSome(dst, samples[:n])
 		samples = samples[n:]
 	}
 	return dst
@@ -131,26 +135,32 @@ func (b *Bank) Push(dst []Period, samples []acquire.Sample) []Period {
 // before: the loop that does nothing else has many of them on their way at once.
 const (
 	scattered = 1024
-	ahead     = 64 // samples
+	ahead     = 32 // samples
 )
 
-// fetch touches the series that samples feed. What it returns is of no use, but
-// keeps the compiler from leaving out the rest.
+// nowhere stands for the slot of a sample that feeds none.
+const nowhere = math.MaxUint32
+
+// fetch finds the slots that samples feed, ahead of them at most, and touches their
+// series. What it returns is of no use, but keeps the compiler from leaving that
+// out.
 //
 //go:noinline
-func (b *Bank) fetch(samples []acquire.Sample) (sum uint64) {
+func (b *Bank) fetch(slots *[ahead]uint32, samples []acquire.Sample) (sum uint64) {
 	routes, gauges := b.routes, b.gauges
-	for i := range samples {
+	for i := range samples[:min(len(samples), ahead)] {
+		slot := uint32(nowhere)
 		if id := samples[i].Point; uint(id) < uint(len(routes)) {
-			if slot := routes[id] - 1; uint(slot) < uint(len(gauges)) {
+			if slot = routes[id] - 1; uint(slot) < uint(len(gauges)) {
 				sum += gauges[slot].taken
 			}
 		}
+		slots[i] = slot
 	}
 	return sum
 }
 
-// fetchSlots is fetch for slots.
+// fetchSlots is fetch for slots that are known.
 //
 //go:noinline
 func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
@@ -161,6 +171,46 @@ func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
 		}
 	}
 	return sum
+}
+
+// pushFetched is pushSome for a bank of power and samples whose slots are known.
+func (b *Bank) pushFetched(dst []Period, slots []uint32, samples []acquire.Sample) []Period {
+	for i := 0; i < len(samples); i++ {
+		i += takeFetched(b.gauges, slots[i:], samples[i:])
+		if i == len(samples) {
+			break
+		}
+		if slots[i] != nowhere {
+			dst = b.take(dst, slots[i], &samples[i])
+		}
+	}
+	return dst
+}
+
+// takeFetched is takeSamples for slots that are known.
+func takeFetched(gauges []gauge, slots []uint32, samples []acquire.Sample) int {
+	slots = slots[:len(samples)]
+	for i := range samples {
+		s, slot := &samples[i], slots[i]
+		if uint(slot) >= uint(len(gauges)) {
+			return i
+		}
+		g := &gauges[slot]
+		dt, ok := g.common(s.Time, s.Quality)
+		if !ok {
+			return i
+		}
+		v, ok := s.Value.Float64()
+		if !ok {
+			return i
+		}
+		x := g.parts(v)
+		if !distinct(x) {
+			return i
+		}
+		g.take(s.Time, dt, x)
+	}
+	return len(samples)
 }
 
 // pushSome is Push.
@@ -178,7 +228,7 @@ func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 		if uint(slot) < uint(len(b.counters)) && b.counters[slot].push(s.Time, s.Value, s.Quality) {
 			continue
 		}
-		if slot < uint32(len(b.records)) {
+		if slot != nowhere {
 			dst = b.take(dst, slot, s)
 		}
 	}
