@@ -2,11 +2,12 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/fieldtap/fieldtap/acquire"
 )
@@ -17,23 +18,31 @@ import (
 type CSVReader struct {
 	in      *bufio.Reader
 	catalog *acquire.Catalog
-	known   map[string]acquire.PointID // by the text of name, unit, kind, role
+	known   map[string]described // by the text of name, unit, kind, role
+	key     []byte
+	names   names // for texts of qualities
 	line    int
 	row     row
 	waiting bool // row is not delivered yet
 	err     error
 }
 
-// row is a line taken apart.
+// described is a point as a row describes it.
+type described struct {
+	id   acquire.PointID
+	kind acquire.Kind
+}
+
+// row is a line taken apart. The fields are valid until the next one.
 type row struct {
-	raw    []byte     // the line, fields without their quotes
-	fields [10]string // of it
+	raw    []byte     // a line with quotes, fields without them
+	fields [10][]byte // of it
 	quoted [10]bool
 }
 
 // NewCSVReader returns a CSVReader of r, which defines the points in c.
 func NewCSVReader(r io.Reader, c *acquire.Catalog) *CSVReader {
-	return &CSVReader{in: bufio.NewReaderSize(r, 64<<10), catalog: c, known: make(map[string]acquire.PointID)}
+	return &CSVReader{in: bufio.NewReaderSize(r, 64<<10), catalog: c, known: make(map[string]described)}
 }
 
 // Next fills b with the next batch. It returns io.EOF after the last, and a
@@ -70,7 +79,7 @@ func (r *CSVReader) Next(b *acquire.Batch) error {
 // take adds the row to b, or tells that b is done.
 func (r *CSVReader) take(b *acquire.Batch) (done bool, err error) {
 	f := &r.row.fields
-	received, err := strconv.ParseInt(f[0], 10, 64)
+	received, err := strconv.ParseInt(string(f[0]), 10, 64)
 	if err != nil {
 		return false, fmt.Errorf("received: %w", err)
 	}
@@ -78,7 +87,7 @@ func (r *CSVReader) take(b *acquire.Batch) (done bool, err error) {
 		return true, nil
 	}
 	b.Received = acquire.Instant(received)
-	time, err := strconv.ParseInt(f[1], 10, 64)
+	time, err := strconv.ParseInt(string(f[1]), 10, 64)
 	if err != nil {
 		return false, fmt.Errorf("time: %w", err)
 	}
@@ -86,8 +95,8 @@ func (r *CSVReader) take(b *acquire.Batch) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if f[7] != "" {
-		own, ok := parseKind(f[7])
+	if len(f[7]) > 0 {
+		own, ok := parseKind(string(f[7]))
 		if !ok || own == kind {
 			return false, fmt.Errorf("holds: %q is no other kind", f[7])
 		}
@@ -97,24 +106,24 @@ func (r *CSVReader) take(b *acquire.Batch) (done bool, err error) {
 	switch {
 	case kind == acquire.KindText && r.row.quoted[6]:
 		var ok bool
-		if s.Value, ok = b.PutText([]byte(f[6])); !ok && len(b.Samples) > 0 {
+		if s.Value, ok = b.PutText(f[6]); !ok && len(b.Samples) > 0 {
 			return true, nil // more text than a batch takes
 		} else if !ok {
 			return false, errors.New("value: text is too long")
 		}
 	case r.row.quoted[6]:
 		return false, fmt.Errorf("value: %s in quotes", kind)
-	case kind == acquire.KindNone && f[6] == "":
+	case kind == acquire.KindNone && len(f[6]) == 0:
 	default:
-		if s.Value, err = parseNumber(f[6], kind); err != nil {
+		if s.Value, err = parseNumber(string(f[6]), kind); err != nil {
 			return false, fmt.Errorf("value: %w", err)
 		}
 	}
-	status, err := strconv.ParseUint(f[9], 10, 32)
+	status, err := strconv.ParseUint(string(f[9]), 10, 32)
 	if err != nil {
 		return false, fmt.Errorf("status: %w", err)
 	}
-	if s.Quality, err = parseStatus(status, f[8]); err != nil {
+	if s.Quality, err = r.names.parseStatus(status, string(f[8])); err != nil {
 		return false, err
 	}
 	b.Append(s)
@@ -124,22 +133,25 @@ func (r *CSVReader) take(b *acquire.Batch) (done bool, err error) {
 // point returns the point that the row describes, and its kind.
 func (r *CSVReader) point() (acquire.PointID, acquire.Kind, error) {
 	f := &r.row.fields
-	name, unit, kind, role := f[2], f[3], f[4], f[5]
-	if name == "" && unit == "" && kind == "" && role == "" {
+	if len(f[2])+len(f[3])+len(f[4])+len(f[5]) == 0 {
 		return 0, acquire.KindNone, nil
 	}
-	p, err := parsePoint(name, unit, kind, role)
+	r.key = r.key[:0]
+	for _, field := range f[2:6] {
+		r.key = append(binary.AppendUvarint(r.key, uint64(len(field))), field...)
+	}
+	if d, ok := r.known[string(r.key)]; ok {
+		return d.id, d.kind, nil
+	}
+	p, err := parsePoint(string(f[2]), string(f[3]), string(f[4]), string(f[5]))
 	if err != nil {
 		return 0, 0, err
 	}
-	key := name + "\x00" + unit + "\x00" + kind + "\x00" + role
-	id, ok := r.known[key]
-	if !ok {
-		if id, err = r.catalog.Define(p); err != nil {
-			return 0, 0, err
-		}
-		r.known[strings.Clone(key)] = id
+	id, err := r.catalog.Define(p)
+	if err != nil {
+		return 0, 0, err
 	}
+	r.known[string(r.key)] = described{id, p.Kind}
 	return id, p.Kind, nil
 }
 
@@ -152,7 +164,7 @@ func (r *CSVReader) read() error {
 			}
 			return err
 		}
-		if strings.Join(r.row.fields[:], ",") != csvHeader {
+		if string(bytes.Join(r.row.fields[:], []byte{','})) != csvHeader {
 			return &SyntaxError{1, fmt.Errorf("headings are not %s", csvHeader)}
 		}
 	}
@@ -167,6 +179,9 @@ const maxLine = 1 << 20
 func (r *CSVReader) split() error {
 	r.line++
 	row := &r.row
+	if row.plain(r.in) {
+		return nil
+	}
 	row.raw = row.raw[:0]
 	var ends [len(row.fields)]int
 	n, open := 0, false
@@ -216,9 +231,9 @@ func (r *CSVReader) split() error {
 				return fault(fmt.Sprintf("want %d fields", len(row.fields)))
 			}
 			if c == '\n' {
-				all, from := string(row.raw), 0
+				from := 0
 				for i, end := range ends {
-					row.fields[i] = all[from:end]
+					row.fields[i] = row.raw[from:end]
 					from = end
 				}
 				return nil
@@ -231,4 +246,32 @@ func (r *CSVReader) split() error {
 			start = false
 		}
 	}
+}
+
+// plain takes the next line apart if it is in the buffer, has all its fields, and none
+// in quotes.
+func (row *row) plain(in *bufio.Reader) bool {
+	ahead, err := in.Peek(in.Buffered())
+	n := bytes.IndexByte(ahead, '\n')
+	if err != nil || n < 0 {
+		return false
+	}
+	line := ahead[:n]
+	if bytes.IndexByte(line, '"') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
+		return false
+	}
+	last := len(row.fields) - 1
+	for i := range last {
+		end := bytes.IndexByte(line, ',')
+		if end < 0 {
+			return false
+		}
+		row.fields[i], line = line[:end], line[end+1:]
+	}
+	if bytes.IndexByte(line, ',') >= 0 {
+		return false
+	}
+	row.fields[last], row.quoted = line, [len(row.fields)]bool{}
+	_, err = in.Discard(n + 1)
+	return err == nil
 }

@@ -80,7 +80,7 @@ func (w *CSVWriter) Write(b *acquire.Batch) error {
 			line = append(line, kind.String()...)
 		}
 		line = append(line, ',')
-		line = appendField(line, s.Quality.String(), false)
+		line = appendField(line, w.names.quality(s.Quality), false)
 		line = append(line, ',')
 		line = strconv.AppendUint(line, uint64(s.Quality), 10)
 		line = append(line, '\n')

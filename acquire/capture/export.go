@@ -128,17 +128,17 @@ func parseNumber(s string, kind acquire.Kind) (acquire.Value, error) {
 			return acquire.Bool(false), nil
 		}
 	}
-	return acquire.Value{}, fmt.Errorf("%q is no %s", s, kind)
+	return acquire.Value{}, fmt.Errorf("%q is no %s", strings.Clone(s), kind)
 }
 
 // parseStatus reads a quality from its number and holds it to its text.
-func parseStatus(number uint64, text string) (acquire.Quality, error) {
+func (n *names) parseStatus(number uint64, text string) (acquire.Quality, error) {
 	q := acquire.Quality(number)
 	if number > math.MaxUint32 {
 		return 0, fmt.Errorf("status %d has more than 32 bits", number)
 	}
-	if q.String() != text {
-		return 0, fmt.Errorf("status %d means %q, not %q", number, q, text)
+	if n.quality(q) != text {
+		return 0, fmt.Errorf("status %d means %q, not %q", number, q, strings.Clone(text))
 	}
 	return q, nil
 }
@@ -162,10 +162,26 @@ func parsePoint(name, unit, kind, role string) (acquire.Point, error) {
 	return p, nil
 }
 
-// names keeps the points of a catalog at hand.
+// names keeps the points of a catalog and the texts of qualities at hand.
 type names struct {
-	catalog *acquire.Catalog
-	points  []acquire.Point // by id
+	catalog   *acquire.Catalog
+	points    []acquire.Point // by id
+	qualities map[acquire.Quality]string
+}
+
+// maxQualities is how many texts of qualities are kept at hand.
+const maxQualities = 1024
+
+// quality returns the text of q.
+func (n *names) quality(q acquire.Quality) string {
+	if text, ok := n.qualities[q]; ok {
+		return text
+	}
+	if n.qualities == nil || len(n.qualities) >= maxQualities {
+		n.qualities = make(map[acquire.Quality]string)
+	}
+	n.qualities[q] = q.String()
+	return n.qualities[q]
 }
 
 // point returns the description of id, the zero Point if there is none.

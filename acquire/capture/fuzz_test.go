@@ -90,14 +90,26 @@ func FuzzJSONReader(f *testing.F) {
 	require.NoError(f, capture.Copy(w, r))
 	require.NoError(f, w.Flush())
 	f.Add(text.Bytes())
+	f.Add(bytes.TrimSpace(text.Bytes()))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		// A line that does not begin with its brace is read by encoding/json, all of it.
+		spaced := append([]byte(" "), bytes.ReplaceAll(text, []byte("\n"), []byte("\n "))...)
 		c := acquire.NewCatalog()
-		var out bytes.Buffer
-		w := capture.NewJSONWriter(&out, c)
-		if capture.Copy(w, capture.NewJSONReader(bytes.NewReader(text), c, nil)) != nil {
+		var out, twin bytes.Buffer
+		w, slow := capture.NewJSONWriter(&out, c), capture.NewJSONWriter(&twin, c)
+		err := capture.Copy(w, capture.NewJSONReader(bytes.NewReader(text), c, nil))
+		if len(text) > 0 && text[len(text)-1] != '\n' { // else a line of a space ends it
+			same := capture.Copy(slow, capture.NewJSONReader(bytes.NewReader(spaced), c, nil))
+			require.Equal(t, err == nil, same == nil, "%v, %v", err, same)
+			require.NoError(t, slow.Flush())
+		}
+		if err != nil {
 			return
 		}
 		require.NoError(t, w.Flush())
+		if twin.Len() > 0 {
+			require.Equal(t, twin.String(), out.String())
+		}
 		first := drain(t, capture.NewJSONReader(bytes.NewReader(text), acquire.NewCatalog(), nil))
 		require.Equal(t, first, drain(t, capture.NewJSONReader(&out, c, nil)))
 	})

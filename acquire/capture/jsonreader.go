@@ -24,11 +24,13 @@ type JSONReader struct {
 	line    int
 	batches uint64
 	ahead   *object // was read and belongs behind the batch that was returned
+	held    bool    // the latest line was not taken, as it belongs behind that batch
 	err     error
 
 	compact bytes.Buffer
 	text    string // of the latest line, without white space
 	own     []byte
+	scratch acquire.Batch // for a text
 }
 
 // object is a line.
@@ -93,8 +95,19 @@ func (r *JSONReader) next(b *acquire.Batch) error {
 		o := r.ahead
 		r.ahead = nil
 		if o == nil {
-			var err error
-			if o, err = r.read(); err != nil {
+			err := r.scan()
+			if err == nil {
+				if begun && bytes.HasPrefix(r.in.Bytes(), []byte(`{"batch":`)) {
+					r.held = true
+					return nil
+				}
+				if begun && r.plainSample(b) || !begun && r.plainBatch(b) {
+					begun = true
+					continue
+				}
+				o, err = r.read()
+			}
+			if err != nil {
 				if begun && errors.Is(err, io.EOF) {
 					return nil
 				}
@@ -129,15 +142,24 @@ func (r *JSONReader) take(b *acquire.Batch, o *object, begun bool) error {
 	return errLine
 }
 
-// read reads a line.
-func (r *JSONReader) read() (*object, error) {
+// scan goes to the next line.
+func (r *JSONReader) scan() error {
+	if r.held {
+		r.held = false
+		return nil
+	}
 	if !r.in.Scan() {
 		if err := r.in.Err(); err != nil {
-			return nil, fmt.Errorf("capture: %w", err)
+			return fmt.Errorf("capture: %w", err)
 		}
-		return nil, io.EOF
+		return io.EOF
 	}
 	r.line++
+	return nil
+}
+
+// read reads a line of any kind.
+func (r *JSONReader) read() (*object, error) {
 	r.compact.Reset()
 	o := new(object)
 	err := json.Compact(&r.compact, r.in.Bytes())
@@ -220,7 +242,7 @@ func (r *JSONReader) sample(b *acquire.Batch, o *object) error {
 		p = new(acquire.Point)
 	}
 	s := acquire.Sample{Time: acquire.Instant(o.Time), Point: id}
-	if s.Quality, err = parseStatus(o.Status, o.Quality); err != nil {
+	if s.Quality, err = r.names.parseStatus(o.Status, o.Quality); err != nil {
 		return err
 	}
 	kind, ok := p.Kind, true
@@ -247,7 +269,7 @@ func (r *JSONReader) sample(b *acquire.Batch, o *object) error {
 			return err
 		}
 	}
-	if err := r.same(appendSampleLine(r.own[:0], &s, p, text)); err != nil {
+	if err := r.same(appendSampleLine(r.own[:0], &s, p, text, o.Quality)); err != nil {
 		return err
 	}
 	b.Append(s)
@@ -279,7 +301,7 @@ func (r *JSONReader) event(o *object) error {
 	}
 	if ev.Kind == Failed {
 		var err error
-		if ev.Quality, err = parseStatus(o.Status, o.Quality); err != nil {
+		if ev.Quality, err = r.names.parseStatus(o.Status, o.Quality); err != nil {
 			return err
 		}
 	}

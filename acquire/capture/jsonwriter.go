@@ -63,7 +63,7 @@ func (w *JSONWriter) Write(b *acquire.Batch) error {
 		if !ok && s.Value.Kind() == acquire.KindText {
 			return fmt.Errorf("capture: text of %q is of another batch", p.Name)
 		}
-		w.emit(appendSampleLine(w.line[:0], s, p, text))
+		w.emit(appendSampleLine(w.line[:0], s, p, text, w.names.quality(s.Quality)))
 	}
 	return w.err
 }
@@ -148,7 +148,7 @@ func appendBatchLine(b []byte, number uint64, batch *acquire.Batch, n *names, sa
 	return append(b, '}')
 }
 
-func appendSampleLine(b []byte, s *acquire.Sample, p *acquire.Point, text []byte) []byte {
+func appendSampleLine(b []byte, s *acquire.Sample, p *acquire.Point, text []byte, quality string) []byte {
 	b = strconv.AppendInt(append(b, `{"time":`...), int64(s.Time), 10)
 	b = appendJSON(append(b, `,"point":`...), p.Name)
 	b = append(b, `,"value":`...)
@@ -174,7 +174,7 @@ func appendSampleLine(b []byte, s *acquire.Sample, p *acquire.Point, text []byte
 		b = appendJSON(append(b, `,"holds":`...), kind.String())
 	}
 	b = appendJSON(append(b, `,"unit":`...), p.Unit.Symbol())
-	b = appendJSON(append(b, `,"quality":`...), s.Quality.String())
+	b = appendJSON(append(b, `,"quality":`...), quality)
 	b = strconv.AppendUint(append(b, `,"status":`...), uint64(s.Quality), 10)
 	return append(b, '}')
 }

@@ -124,3 +124,63 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(samples)/b.Elapsed().Seconds()/1e6, "Msamples/s")
 }
+
+// texts are the forms of text, each with what writes and what reads it.
+var texts = []struct {
+	name   string
+	writer func(io.Writer, *acquire.Catalog) flusher
+	reader func(io.Reader) capture.BatchReader
+}{
+	{"JSON", func(w io.Writer, c *acquire.Catalog) flusher { return capture.NewJSONWriter(w, c) },
+		func(r io.Reader) capture.BatchReader { return capture.NewJSONReader(r, acquire.NewCatalog(), nil) }},
+	{"CSV", func(w io.Writer, c *acquire.Catalog) flusher { return capture.NewCSVWriter(w, c) },
+		func(r io.Reader) capture.BatchReader { return capture.NewCSVReader(r, acquire.NewCatalog()) }},
+}
+
+type flusher interface {
+	capture.BatchWriter
+	Flush() error
+}
+
+// text writes n seconds of the plant.
+func text(t testing.TB, writer func(io.Writer, *acquire.Catalog) flusher, n int) []byte {
+	p := newPlant(t)
+	var file bytes.Buffer
+	w := writer(&file, p.catalog)
+	for _, b := range p.batches(n) {
+		require.NoError(t, w.Write(&b))
+	}
+	require.NoError(t, w.Flush())
+	return file.Bytes()
+}
+
+func BenchmarkReadText(b *testing.B) {
+	for _, form := range texts {
+		b.Run(form.name, func(b *testing.B) {
+			file := text(b, form.writer, 100)
+			var batch acquire.Batch
+			samples := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				r := form.reader(bytes.NewReader(file))
+				for r.Next(&batch) == nil {
+					samples += len(batch.Samples)
+				}
+			}
+			b.ReportMetric(float64(samples)/b.Elapsed().Seconds()/1e6, "Msamples/s")
+		})
+	}
+}
+
+func TestTextAllocs(t *testing.T) {
+	for _, form := range texts {
+		r := form.reader(bytes.NewReader(text(t, form.writer, 400)))
+		var b acquire.Batch
+		read := func() { _ = r.Next(&b) }
+		for range 50 {
+			read()
+		}
+		require.Zero(t, testing.AllocsPerRun(200, read), form.name)
+		require.NotEmpty(t, b.Samples)
+	}
+}
