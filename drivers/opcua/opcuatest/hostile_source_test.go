@@ -41,7 +41,13 @@ const tick = 100 * time.Millisecond
 
 func newWatch(t *testing.T, mode opcua.Mode) *watch {
 	t.Helper()
+	return newWatchOf(t, mode, func(*siege) {})
+}
+
+func newWatchOf(t *testing.T, mode opcua.Mode, arrange func(*siege)) *watch {
+	t.Helper()
 	w := &watch{siege: newSiege(t, mode), t: t}
+	arrange(w.siege)
 	w.begin(t)
 	var err error
 	w.source, err = opcua.NewSource(opcua.Config{

@@ -192,6 +192,7 @@ func (c paced) Write(b []byte) (int, error) {
 
 // siege is a server with something wrong, and a client that it must do no harm to.
 type siege struct {
+	swap   sync.Mutex // held while there is no server
 	server *opcuatest.Server
 	cfg    opcuatest.Config
 	client opcua.ClientConfig
@@ -227,6 +228,8 @@ func newSiege(t *testing.T, mode opcua.Mode) *siege {
 
 func (s *siege) dial(context.Context) (net.Conn, error) {
 	here, there := net.Pipe()
+	s.swap.Lock()
+	defer s.swap.Unlock()
 	go s.server.ServeConn(paced{there})
 	return tapped{here, &s.tap}, nil
 }
