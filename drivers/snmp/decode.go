@@ -28,6 +28,7 @@ type decoder struct {
 	divisor   float64 // of scales 1/n; 0: by scale
 	scale     units.Scale
 	sentinels []int64
+	negative  bool // numbers are sentinels as well
 	names     map[int64]string
 	powers    *[2*maxPower + 1]units.Scale // with exponents, nil without
 }
@@ -40,7 +41,7 @@ var (
 )
 
 func newDecoder(p *Point) decoder {
-	d := decoder{typ: p.Type, scale: p.Scale.Reduce(), sentinels: p.Sentinels, names: p.Names}
+	d := decoder{typ: p.Type, scale: p.Scale.Reduce(), sentinels: p.Sentinels, negative: p.NonNegative, names: p.Names}
 	d.whole, d.signed = p.whole(), p.kind() == acquire.KindInt64
 	d.factor = d.scale.Num
 	d.scaled = d.scale != units.Scale{Num: 1, Den: 1}
@@ -150,7 +151,7 @@ func (d *decoder) unsigned(b *acquire.Batch, v uint64) (acquire.Value, acquire.Q
 
 // number is for all whole numbers of int64.
 func (d *decoder) number(b *acquire.Batch, v int64) (acquire.Value, acquire.Quality) {
-	if d.sentinels != nil && slices.Contains(d.sentinels, v) {
+	if d.negative && v < 0 || d.sentinels != nil && slices.Contains(d.sentinels, v) {
 		return acquire.Value{}, badSensor
 	}
 	switch {
@@ -188,6 +189,9 @@ func (d *decoder) float(x float64) (acquire.Value, acquire.Quality) {
 		if x == float64(s) {
 			return acquire.Value{}, badSensor
 		}
+	}
+	if d.negative && x < 0 {
+		return acquire.Value{}, badSensor
 	}
 	if d.scaled {
 		x = d.scale.Apply(x)

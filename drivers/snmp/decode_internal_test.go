@@ -61,6 +61,10 @@ func TestDecode(t *testing.T) {
 		{Point{Type: Int32, Scale: units.Scale{Num: -10}}, integer, "05", "-50 int64"},
 		{Point{Type: Int32, Scale: units.Scale{Num: math.MaxInt64}}, integer, "02", "bad: range"},
 		{Point{Type: Int32, Sentinels: []int64{-1}}, integer, "ff", "bad: sensor"},
+		{Point{NonNegative: true}, integer, "ff", "bad: sensor"},
+		{Point{NonNegative: true}, integer, "00", "0 float64"},
+		{Point{Type: Float, NonNegative: true}, snmpwire.Opaque, "9f7804c2f60000", "bad: sensor"},
+		{Point{Type: Decimal, NonNegative: true}, octets, hex.EncodeToString([]byte("-0.5")), "bad: sensor"},
 		{Point{Type: Uint32, Sentinels: []int64{math.MaxUint32}}, gauge, "00ffffffff", "bad: sensor"},
 		{Point{Type: Uint32, Scale: units.Scale{Num: 100}}, gauge, "05", "500 uint64"},
 		{Point{Type: Uint32}, counter, "05", "bad: protocol"},
@@ -267,7 +271,7 @@ func plainly(p *Point, tag snmpwire.Tag, contents []byte) string {
 		}
 		return none(acquire.Range)
 	}
-	if whole.IsInt64() && slices.Contains(p.Sentinels, whole.Int64()) {
+	if p.NonNegative && whole.Sign() < 0 || whole.IsInt64() && slices.Contains(p.Sentinels, whole.Int64()) {
 		return none(acquire.Sensor)
 	}
 	if p.Names != nil {
@@ -308,6 +312,9 @@ func plainFloat(p *Point, x float64) string {
 		if x == float64(s) {
 			return acquire.Bad.Because(acquire.Sensor).String()
 		}
+	}
+	if p.NonNegative && x < 0 {
+		return acquire.Bad.Because(acquire.Sensor).String()
 	}
 	x = p.Scale.Apply(x)
 	if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -364,6 +371,8 @@ func fuzzed() []Point {
 		{Role: acquire.Counter},
 		{Role: acquire.Counter, Scale: units.Scale{Num: 1000}},
 		{Sentinels: []int64{-1, 0}},
+		{NonNegative: true},
+		{Type: Float, NonNegative: true},
 		{Names: map[int64]string{1: "one", -1: "minus one"}},
 		{Scale: units.Scale{Num: 3, Den: 7}},
 		{Type: Int32, Scale: units.Scale{Num: -1}},

@@ -30,6 +30,7 @@ import (
 //	role=counter          gauge, counter, state
 //	scale=1/10            ratio, or decimal number
 //	na=-1                 sentinel
+//	nonnegative           sentinels are all numbers below zero
 //	name=2:battery        what a number stands for
 //	exponent=OID          power of ten; exponent=OID:TIMES:ZERO, exponent=OID:TIMES:ZERO:floor
 //	interval=1m           time from reading to reading
@@ -221,8 +222,9 @@ func (p *Point) fields() setting.Fields {
 			n, err := strconv.ParseInt(text, 0, 64)
 			return n, err == nil
 		}),
-		"name":     setting.Names(&p.Names),
-		"exponent": setting.List(&p.Exponents, parseExponent),
+		"nonnegative": setting.Flag(&p.NonNegative),
+		"name":        setting.Names(&p.Names),
+		"exponent":    setting.List(&p.Exponents, parseExponent),
 	}
 }
 

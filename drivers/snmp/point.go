@@ -35,6 +35,8 @@ type Point struct {
 	// Sentinels are the raw numbers by which the agent says that it has no value, such
 	// as -1. Default: none.
 	Sentinels []int64
+	// NonNegative says that all raw numbers below zero are Sentinels.
+	NonNegative bool
 	// Names are what the numbers of an enumeration stand for. With it the value is the
 	// name as text, the digits for a number without one. Default: the value is the
 	// number.
@@ -151,7 +153,7 @@ func (p *Point) faults(what string) error {
 	if p.Scale.Num == math.MinInt64 || p.Scale.Den == math.MinInt64 {
 		fault("scale %s is out of range", p.Scale)
 	}
-	if len(p.Sentinels) > 0 && !number {
+	if (len(p.Sentinels) > 0 || p.NonNegative) && !number {
 		fault("type %s has no raw number that could be a sentinel", p.Type)
 	}
 	if p.Unit != units.None && !number {

@@ -8,6 +8,9 @@
 // POWER-ATTRIBUTES-MIB (RFC 7460), ENTITY-SENSOR-MIB (RFC 3433) and
 // HOST-RESOURCES-MIB, as data. It reads no MIB files.
 //
+// Object.Point and Object.Tables turn an object into what an snmp.Source is configured
+// with, so that neither unit nor scale is written twice.
+//
 // # Guarantees
 //
 //   - The table never changes and is safe for concurrent use.
