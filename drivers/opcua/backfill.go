@@ -2,11 +2,15 @@ package opcua
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/uabin"
 )
 
 // span is a time of which values of an item are missing: after one instant and before
@@ -16,11 +20,11 @@ type span struct {
 	from, to acquire.Instant
 }
 
-// backfill has a server's history read for what is missing, one span at a time. It is
-// shared by the stream, which finds what is missing, and the goroutine that asks for it.
+// backfill has a server's history read for what is missing. It is shared by the stream,
+// which finds what is missing, and the goroutine that asks for it.
 type backfill struct {
 	mu       sync.Mutex
-	missing  []span
+	missing  []*span
 	hopeless map[int]bool // items without a history
 	news     chan struct{}
 }
@@ -37,7 +41,7 @@ const maxMissing = 8
 func (f *backfill) add(s span, items int) {
 	f.mu.Lock()
 	if !f.hopeless[s.item] && len(f.missing) < maxMissing*items {
-		f.missing = append(f.missing, s)
+		f.missing = append(f.missing, &s)
 	}
 	f.mu.Unlock()
 	f.wake()
@@ -50,22 +54,40 @@ func (f *backfill) wake() {
 	}
 }
 
-// next returns a span to be fetched; it stays until it is done.
-func (f *backfill) next() (s span, ok bool) {
+// next returns spans to be fetched together: the first that is missing, and those of other
+// items about the same time. They stay until they are done, and belong to whoever
+// fetches until then.
+func (f *backfill) next(most int) (together []*span) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.missing) == 0 {
-		return span{}, false
+	had := make(map[int]bool)
+	for _, s := range f.missing {
+		if len(together) == most {
+			break
+		}
+		if had[s.item] || len(together) > 0 && !together[0].alike(s) {
+			continue
+		}
+		had[s.item] = true
+		together = append(together, s)
 	}
-	return f.missing[0], true
+	return together
 }
 
-// fetched notes how far the first span was fetched; to its end, and it is done.
-func (f *backfill) fetched(until acquire.Instant) {
+// alike reports whether two spans are about the same: to fetch what both cover takes little
+// more than to fetch either.
+func (s *span) alike(t *span) bool {
+	length := min(s.to.Sub(s.from), t.to.Sub(t.from))
+	slack := max(length/4, time.Second)
+	return t.from.Sub(s.from).Abs() <= slack && t.to.Sub(s.to).Abs() <= slack
+}
+
+// fetched notes how far a span was fetched; to its end, and it is done.
+func (f *backfill) fetched(s *span, until acquire.Instant) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.missing[0].from = until; until >= f.missing[0].to {
-		f.missing = f.missing[:copy(f.missing, f.missing[1:])]
+	if s.from = until; until >= s.to {
+		f.missing = slices.DeleteFunc(f.missing, func(t *span) bool { return t == s })
 	}
 }
 
@@ -74,13 +96,7 @@ func (f *backfill) giveUp(item int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hopeless[item] = true
-	kept := f.missing[:0]
-	for _, s := range f.missing {
-		if s.item != item {
-			kept = append(kept, s)
-		}
-	}
-	f.missing = kept
+	f.missing = slices.DeleteFunc(f.missing, func(s *span) bool { return s.item == item })
 }
 
 // perEntry is how many values of history go through the queue at once.
@@ -100,63 +116,115 @@ func (p *pump) fetch() {
 			return
 		case <-p.missed.news:
 		}
-		for s, ok := p.missed.next(); ok; s, ok = p.missed.next() {
-			err := p.fetchSpan(ctx, s)
-			if _, refused := errors.AsType[*ServiceError](err); refused {
-				p.src.cfg.Client.Logger.Info("opcua: no history", slog.String("source", p.src.cfg.Name),
-					slog.String("node", string(p.src.items[s.item].node)), slog.Any("error", err))
-				p.missed.giveUp(s.item)
-				continue
+		for {
+			together := p.missed.next(min(p.perHistory, perHistory))
+			if len(together) == 0 {
+				break
 			}
-			if err != nil {
+			if err := p.fetchSpans(ctx, together); err != nil {
 				return // of the channel or the stream: the pump sees it, too
 			}
 		}
 	}
 }
 
-// fetchSpan reads one span of one item into the queue.
-func (p *pump) fetchSpan(ctx context.Context, s span) error {
-	it := &p.src.items[s.item]
-	node := p.nodes[s.item]
-	if node == nil {
-		p.missed.giveUp(s.item)
-		return nil
-	}
-	var batch *acquire.Batch
-	latest := s.from
-	flush := func(until acquire.Instant) {
-		if batch != nil {
-			p.queue.push(entry{kind: historyEntry, history: batch, item: s.item, received: p.now()})
-			batch = nil
-		}
-		p.missed.fetched(until)
-	}
-	for v, err := range historyRaw(ctx, p.session, node, s.from, s.to) {
-		if err != nil {
-			if batch != nil {
-				flush(latest)
-			}
-			return err
-		}
-		at := stampsOf(&v).source
-		if at <= latest || at >= s.to { // told before, or what ends the span
+// filling is a span that is being fetched.
+type filling struct {
+	*span
+	batch  *acquire.Batch // of the page; nil: nothing yet
+	latest acquire.Instant
+}
+
+// fetchSpans reads spans of different items into the queue.
+func (p *pump) fetchSpans(ctx context.Context, together []*span) error {
+	var nodes []*ua.NodeID
+	var fillings []*filling
+	h := histories{session: p.session}
+	for _, s := range together {
+		if p.nodes[s.item] == nil {
+			p.missed.giveUp(s.item)
 			continue
 		}
-		latest = at
-		if batch == nil {
-			batch = new(acquire.Batch)
+		nodes, fillings = append(nodes, p.nodes[s.item]), append(fillings, &filling{span: s, latest: s.from})
+		if h.from == 0 || s.from < h.from {
+			h.from = s.from
 		}
-		if it.fields() {
-			if err := it.acquaint(ctx, p.types, &v.Value); err != nil {
-				return err
-			}
+		h.to = max(h.to, s.to)
+	}
+	flush := func(f *filling, until acquire.Instant) {
+		if f.batch != nil {
+			p.queue.push(entry{kind: historyEntry, history: f.batch, item: f.item, received: p.now()})
+			f.batch = nil
 		}
-		it.deliverOf(batch, &v, at, acquire.SourceTime|acquire.Backfilled, p.types)
-		if len(batch.Samples) >= perEntry {
-			flush(latest)
+		p.missed.fetched(f.span, until)
+	}
+	h.tell = func(which int, d uabin.DataValue) {
+		f := fillings[which]
+		at := stampsOf(&d).source
+		if at <= f.latest || at >= f.to { // told before, or what ends the span
+			return
+		}
+		it := &p.src.items[f.item]
+		if it.fields() && it.acquaint(ctx, p.types, &d.Value) != nil {
+			return // the link is lost: page says so
+		}
+		f.latest = at
+		if f.batch == nil {
+			f.batch = new(acquire.Batch)
+		}
+		it.deliverOf(f.batch, &d, at, acquire.SourceTime|acquire.Backfilled, p.types)
+		if len(f.batch.Samples) >= perEntry {
+			flush(f, at)
 		}
 	}
-	flush(s.to)
-	return nil
+	h.over = func(which int, err error) {
+		f := fillings[which]
+		if err == nil {
+			flush(f, f.to)
+			return
+		}
+		flush(f, f.latest)
+		p.src.cfg.Client.Logger.Info("opcua: no history", slog.String("source", p.src.cfg.Name),
+			slog.String("node", string(p.src.items[f.item].node)), slog.Any("error", err))
+		p.missed.giveUp(f.item)
+	}
+	h.page = func() error {
+		for _, f := range fillings {
+			if f.batch != nil {
+				flush(f, f.latest)
+			}
+		}
+		return p.spare(ctx)
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	err := h.read(ctx, nodes, len(nodes))
+	for _, f := range fillings {
+		if f.batch != nil {
+			flush(f, f.latest)
+		}
+	}
+	return err
+}
+
+// spare waits until history has room in the queue: what is old must not drive out what is
+// new.
+func (p *pump) spare(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.channel.err(); err != nil {
+			return err
+		}
+		if !p.queue.busy() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-p.channel.ended:
+		case <-p.queue.room:
+		}
+	}
 }

@@ -86,10 +86,85 @@ func TestBackfill(t *testing.T) {
 					}
 				}
 				if !c.historian {
-					assert.Equal(t, 3, p.server.services["HistoryRead"], "asked once for each item")
+					assert.Equal(t, 1, p.server.services["HistoryRead"], "asked once, for all items")
 				}
 				require.NoError(t, p.stream.Close())
 			})
 		})
 	}
+}
+
+// TestBackfillOfMany: the history of many items comes in few requests, and does not drive
+// what is new out of a small buffer.
+func TestBackfillOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 50
+		p := newCounters(t, many, func(c *Config) { c.Backfill, c.Buffer = true, 40*many })
+		p.server.set(func() { p.server.historian = true })
+		seen := make(map[acquire.PointID]map[uint64]bool)
+		for _, id := range p.source.Points() {
+			seen[id] = make(map[uint64]bool)
+		}
+		var b acquire.Batch
+		var lost uint64
+		read := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				require.NoError(t, p.stream.Next(t.Context(), &b))
+				lost += b.Lost
+				for _, s := range b.Samples {
+					if v, ok := s.Value.Uint64(); ok {
+						assert.False(t, seen[s.Point][v], "value %d comes again", v)
+						seen[s.Point][v] = true
+					}
+				}
+			}
+		}
+		read(5 * time.Second)
+		p.server.set(func() { p.server.refusing = true })
+		p.server.reset(true)
+		read(30 * time.Second)
+		p.server.set(func() { p.server.refusing = false })
+		read(20 * time.Second)
+		for id, values := range seen {
+			least, most := uint64(1<<63), uint64(0)
+			for v := range values {
+				least, most = min(least, v), max(most, v)
+			}
+			assert.Len(t, values, int(most-least+1), "values of point %d that never came", id)
+		}
+		assert.Zero(t, lost)
+		// 600 values and more of each, at most 100 in one answer of this server.
+		assert.LessOrEqual(t, p.server.services["HistoryRead"], 30)
+		require.NoError(t, p.stream.Close())
+	})
+}
+
+// TestSpansTogether: what is fetched in one request, and that what is not stays.
+func TestSpansTogether(t *testing.T) {
+	f := newBackfill()
+	at := func(item int, from, to int64) { f.add(span{item, second(from), second(to)}, 10) }
+	at(0, 100, 200)
+	at(1, 110, 200)
+	at(2, 10, 200)
+	at(0, 100, 201)
+	at(3, 100, 300)
+	at(4, 101, 199)
+	items := func(spans []*span) (items []int) {
+		for _, s := range spans {
+			items = append(items, s.item)
+		}
+		return items
+	}
+	together := f.next(20)
+	assert.Equal(t, []int{0, 1, 4}, items(together), "of different items, about the same time")
+	assert.Equal(t, []int{0, 1}, items(f.next(2)))
+	f.fetched(together[1], second(150))
+	assert.Equal(t, []int{0, 4}, items(f.next(20)), "one that has come far is no more like the others")
+	f.fetched(together[0], second(200))
+	f.giveUp(4)
+	assert.Equal(t, []int{1}, items(f.next(20)))
+	f.fetched(together[1], second(200))
+	assert.Equal(t, []int{2}, items(f.next(1)))
+	at(4, 100, 200)
+	assert.Len(t, f.missing, 3, "what has no history is not asked for again")
 }

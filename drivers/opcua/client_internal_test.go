@@ -259,6 +259,10 @@ func (s *space) past(r *ua.HistoryReadRequest) ua.Response {
 			values = nil
 		}
 		result := &ua.HistoryReadResult{}
+		if len(values) > s.page && s.maxPoints > 0 && len(s.points) >= s.maxPoints {
+			response.Results = append(response.Results, &ua.HistoryReadResult{StatusCode: ua.StatusBadNoContinuationPoints, HistoryData: ua.NewExtensionObject(nil)})
+			continue
+		}
 		if len(values) > s.page {
 			result.ContinuationPoint = s.point(&rest{values: values[s.page:]})
 			values = values[:s.page]

@@ -3,6 +3,7 @@ package opcua
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -78,6 +79,8 @@ func (a *Aggregate) UnmarshalText(text []byte) error {
 // Bounds of reading history.
 const (
 	perPage       = 1000    // values of one response
+	leastPerPage  = 100     // of one variable in it
+	perHistory    = 20      // variables in one request
 	maxEmptyPages = 100     // one after the other
 	maxIntervals  = 1 << 20 // of one HistoryProcessed
 )
@@ -285,25 +288,190 @@ func page(ctx context.Context, s *session, request *ua.HistoryReadRequest) (m *m
 		return nil, values, nil, err
 	}
 	each := results.Reader()
-	result := each.History()
+	if values, next, err = historyOf(each.History()); err != nil {
+		m.release()
+		return nil, uabin.List{}, nil, err
+	}
+	return m, values, next, nil
+}
+
+// historyOf returns the values of a result, which are part of the message, and what to
+// go on with, if there is more. A ServiceError is of this variable alone.
+func historyOf(result uabin.History) (values uabin.List, next []byte, err error) {
 	status := StatusCode(result.Status)
 	switch {
 	case result.Status.IsBad():
-		err = &ServiceError{Service: "HistoryRead", Status: status}
+		return values, nil, &ServiceError{Service: "HistoryRead", Status: status}
 	case result.Data.Body == nil && result.Continuation == nil, status&0xFFFF0000 == statusGoodNoData && result.Data.Body == nil:
 	case result.Data.Type.Namespace != 0 || result.Data.Type.Kind != uabin.Numeric || result.Data.Type.Number != uabin.HistoryDataID || !result.Data.Binary:
-		err = &ProtocolError{Reason: fmt.Sprintf("HistoryRead: data of type %.50s", result.Data.Type.AppendText(nil))}
+		return values, nil, &ProtocolError{Reason: fmt.Sprintf("HistoryRead: data of type %.50s", result.Data.Type.AppendText(nil))}
 	default:
 		if values, err = result.Data.Values(); err != nil {
-			err = &ProtocolError{Reason: "HistoryRead: " + err.Error()}
+			return uabin.List{}, nil, &ProtocolError{Reason: "HistoryRead: " + err.Error()}
 		}
-	}
-	if err != nil {
-		m.release()
-		return nil, uabin.List{}, nil, err
 	}
 	if result.Continuation != nil {
 		next = slices.Clone(result.Continuation)
 	}
-	return m, values, next, nil
+	return values, next, nil
+}
+
+// histories reads the raw history of several variables in the same requests, of one span
+// of time. It leaves no continuation point on the server.
+type histories struct {
+	session  *session
+	from, to acquire.Instant // inclusive, exclusive
+	// tell takes a value of the variable of a number. It is valid until tell returns.
+	tell func(which int, d uabin.DataValue)
+	// over is told how the history of a variable ended: with an error if the server refuses
+	// it, after which the others go on.
+	over func(which int, err error)
+	// page is called after each response, before the next request. An error ends all.
+	page func() error
+}
+
+// open is a variable whose history is being read.
+type open struct {
+	which int
+	point []byte // to go on with
+	empty int    // pages without a value, one after the other
+}
+
+// read reads the history of nodes, most of them in one request. The error is of the
+// connection, of a response that breaks the rules, or of page.
+func (h *histories) read(ctx context.Context, nodes []*ua.NodeID, most int) error {
+	if h.from == 0 || h.to == 0 || h.from >= h.to {
+		return fmt.Errorf("opcua: history from %s to %s: want a span of time", h.from, h.to)
+	}
+	which := make([]int, len(nodes))
+	for i := range which {
+		which[i] = i
+	}
+	for len(which) > 0 {
+		n := min(max(most, 1), len(which))
+		some := which[:n:n]
+		without, err := h.part(ctx, nodes, some)
+		switch {
+		case tooLarge(err) && n > 1:
+			most = n / 2
+			continue
+		case tooLarge(err):
+			h.over(some[0], err)
+		case err != nil:
+			return err
+		}
+		which = which[n:]
+		for _, i := range without { // one after the other, each with all that the server has
+			if _, err := h.part(ctx, nodes, []int{i}); tooLarge(err) {
+				h.over(i, err)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// part reads the history of some nodes to its end, and returns those for which the
+// server had no continuation point. If it asks for too much at once, nothing was told.
+func (h *histories) part(ctx context.Context, nodes []*ua.NodeID, which []int) (without []int, err error) {
+	details := ua.NewExtensionObject(&ua.ReadRawModifiedDetails{StartTime: h.from.Time(), EndTime: h.to.Time(), NumValuesPerNode: uint32(max(perPage/len(which), leastPerPage))})
+	details.UpdateMask()
+	left := make([]open, len(which))
+	for i := range which {
+		left[i].which = which[i]
+	}
+	request := func(release bool) *ua.HistoryReadRequest {
+		r := &ua.HistoryReadRequest{HistoryReadDetails: details, TimestampsToReturn: ua.TimestampsToReturnBoth, ReleaseContinuationPoints: release}
+		for _, o := range left {
+			r.NodesToRead = append(r.NodesToRead, &ua.HistoryReadValueID{NodeID: nodes[o.which], DataEncoding: &ua.QualifiedName{}, ContinuationPoint: o.point})
+		}
+		return r
+	}
+	defer func() {
+		left = slices.DeleteFunc(left, func(o open) bool { return o.point == nil })
+		if len(left) > 0 && h.session.channel.err() == nil {
+			l := link{session: h.session}
+			l.dismiss(ctx, request(true), "HistoryRead", uabin.HistoryReadResponseID)
+		}
+	}()
+	for first := true; len(left) > 0; first = false {
+		m, r, err := h.session.request(ctx, request(false), "HistoryRead", uabin.HistoryReadResponseID)
+		switch refused, ok := errors.AsType[*ServiceError](err); {
+		case ok && tooLarge(err) && first:
+			return nil, err
+		case ok && !passing(refused.Status): // of all of them
+			for _, o := range left {
+				h.over(o.which, err)
+			}
+			return without, nil
+		case err != nil:
+			return without, err
+		}
+		results := r.Histories()
+		if err := complete(&r, "HistoryRead", results, len(left)); err != nil {
+			m.release()
+			return without, err
+		}
+		each := results.Reader()
+		more := left[:0]
+		var broken error
+		for _, o := range left {
+			values, next, err := historyOf(each.History())
+			refused, ok := errors.AsType[*ServiceError](err)
+			o.point = next
+			if o.empty++; values.Len > 0 {
+				o.empty = 0
+			}
+			switch {
+			case ok && refused.Status&0xFFFF0000 == statusNoContinuationPoints && first && len(which) > 1:
+				without = append(without, o.which)
+				continue
+			case ok:
+				h.over(o.which, err)
+				continue
+			case o.empty == maxEmptyPages:
+				err = &ProtocolError{Reason: fmt.Sprintf("HistoryRead: %d pages without a value", o.empty)}
+			}
+			if err != nil { // the rest of the points is still noted, to be released
+				broken = errors.Join(broken, err)
+			}
+			told := values.Reader()
+			for range values.Len {
+				h.take(o.which, told.DataValue())
+			}
+			if o.point == nil && err == nil {
+				h.over(o.which, nil)
+			} else {
+				more = append(more, o)
+			}
+		}
+		left = more
+		m.release()
+		if broken == nil {
+			broken = h.page()
+		}
+		if broken != nil {
+			return without, broken
+		}
+	}
+	return without, nil
+}
+
+// passing reports whether a refusal says nothing of what was asked for.
+func passing(status StatusCode) bool {
+	switch status {
+	case StatusBadTimeout, StatusBadSessionIDInvalid, StatusBadSessionClosed, StatusBadSessionNotActivated, StatusBadSecureChannelIDInvalid:
+		return true
+	}
+	return false
+}
+
+// take tells a value if it is of the span. One without a time, or of another time, as the
+// server's last one for the end of the span, may not be believed to be.
+func (h *histories) take(which int, d uabin.DataValue) {
+	stamped := stampsOf(&d)
+	if at := cmp.Or(stamped.source, stamped.server); at >= h.from && at < h.to {
+		h.tell(which, d)
+	}
 }

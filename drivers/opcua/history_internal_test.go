@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/uabin"
 )
 
 // pastSpace keeps values of n seconds from second 1000 on.
@@ -188,4 +190,118 @@ func TestAggregateNames(t *testing.T) {
 	}
 	var none Aggregate
 	require.Error(t, none.UnmarshalText([]byte("Mean")))
+}
+
+// TestHistories reads the history of many variables in the same requests: each value of
+// each comes once and in order, whatever limits the server has.
+func TestHistories(t *testing.T) {
+	const nodes = 12
+	for _, page := range []int{1000, 7, 1} {
+		for _, most := range []int{1, 5, 50} {
+			for _, points := range []int{0, 1, 3} {
+				s := newSpace()
+				s.page, s.maxPoints = page, points
+				var ids []*ua.NodeID
+				for i := range nodes {
+					id := "ns=2;i=" + itoa(100+i)
+					ids = append(ids, ua.MustParseNodeID(id))
+					if i == 4 {
+						continue // has none
+					}
+					s.history[id] = nil
+					for k := range 3 * i {
+						s.history[id] = append(s.history[id], &ua.DataValue{
+							EncodingMask: ua.DataValueValue | ua.DataValueSourceTimestamp, Value: ua.MustVariant(int64(k)), SourceTimestamp: time.Unix(1000+int64(k), 0),
+						})
+					}
+				}
+				s.fault = func(r ua.Request) ua.StatusCode {
+					if h, ok := r.(*ua.HistoryReadRequest); ok && len(h.NodesToRead) > 8 {
+						return ua.StatusBadTooManyOperations
+					}
+					return 0
+				}
+				c, _ := s.client(t)
+				_, err := c.Namespaces(t.Context())
+				require.NoError(t, err)
+				got := make([]int64, nodes)
+				ended := make([]int, nodes)
+				pages := 0
+				h := histories{
+					session: c.link.session, from: second(1000), to: second(1025), page: func() error { pages++; return nil },
+					tell: func(which int, d uabin.DataValue) {
+						assert.EqualValues(t, got[which], d.Value.Bits, "in order, none twice, none left out")
+						got[which]++
+					},
+					over: func(which int, err error) {
+						ended[which]++
+						assert.Equal(t, which == 4, err != nil)
+					},
+				}
+				require.NoError(t, h.read(t.Context(), ids, most))
+				for i := range nodes {
+					assert.Equal(t, 1, ended[i], "the end of each is told")
+					if i != 4 {
+						assert.EqualValues(t, min(3*i, 25), got[i], "from inclusive, to exclusive")
+					}
+				}
+				assert.Zero(t, s.open())
+				if page == 1000 && most == 50 {
+					assert.Equal(t, 2, pages, "two halves")
+				}
+			}
+		}
+	}
+	t.Run("left early", func(t *testing.T) {
+		s := pastSpace(100)
+		s.page = 10
+		c, _ := s.client(t)
+		_, err := c.Namespaces(t.Context())
+		require.NoError(t, err)
+		id := ua.MustParseNodeID("ns=2;s=P")
+		enough := errors.New("enough")
+		h := histories{session: c.link.session, from: second(1), to: second(2000), tell: func(int, uabin.DataValue) {}, over: func(int, error) {}, page: func() error { return enough }}
+		require.ErrorIs(t, h.read(t.Context(), []*ua.NodeID{id, id, id}, 3), enough)
+		assert.Zero(t, s.open(), "the continuation points are released")
+		h.to = h.from
+		require.Error(t, h.read(t.Context(), []*ua.NodeID{id}, 3))
+	})
+	t.Run("session lost", func(t *testing.T) {
+		s := pastSpace(100)
+		s.page = 10
+		asked := 0
+		s.fault = func(r ua.Request) ua.StatusCode {
+			if _, ok := r.(*ua.HistoryReadRequest); ok {
+				if asked++; asked == 3 {
+					return ua.StatusBadSessionClosed
+				}
+			}
+			return 0
+		}
+		c, _ := s.client(t)
+		_, err := c.Namespaces(t.Context())
+		require.NoError(t, err)
+		n := 0
+		h := histories{session: c.link.session, from: second(1), to: second(2000), tell: func(int, uabin.DataValue) { n++ }, page: func() error { return nil },
+			over: func(int, error) { t.Error("nothing is known of the history") }}
+		require.Error(t, h.read(t.Context(), []*ua.NodeID{ua.MustParseNodeID("ns=2;s=P")}, 1))
+		assert.Equal(t, 20, n)
+	})
+	t.Run("pages without values", func(t *testing.T) {
+		s := pastSpace(100)
+		s.lie = func(request ua.Request, response ua.Response) ua.Response {
+			if r, ok := response.(*ua.HistoryReadResponse); ok {
+				for _, result := range r.Results {
+					result.ContinuationPoint, result.StatusCode, result.HistoryData = []byte("again"), 0, object(&ua.HistoryData{})
+				}
+			}
+			return response
+		}
+		c, _ := s.client(t)
+		_, err := c.Namespaces(t.Context())
+		require.NoError(t, err)
+		h := histories{session: c.link.session, from: second(1), to: second(2000), tell: func(int, uabin.DataValue) {}, page: func() error { return nil }, over: func(int, error) {}}
+		var wrong *ProtocolError
+		require.ErrorAs(t, h.read(t.Context(), []*ua.NodeID{ua.MustParseNodeID("ns=2;s=P"), ua.MustParseNodeID("ns=2;s=P")}, 2), &wrong)
+	})
 }

@@ -114,6 +114,7 @@ type queue struct {
 	items []item
 	most  int // values
 	ready chan struct{}
+	room  chan struct{} // has one when the queue is no more busy
 
 	mu      sync.Mutex
 	entries []entry
@@ -128,7 +129,7 @@ type queue struct {
 }
 
 func newQueue(items []item, most int) *queue {
-	return &queue{items: items, most: most, ready: make(chan struct{}, 1), marks: make([]bool, len(items))}
+	return &queue{items: items, most: most, ready: make(chan struct{}, 1), room: make(chan struct{}, 1), marks: make([]bool, len(items))}
 }
 
 // push adds an entry, which belongs to the queue from then on.
@@ -220,6 +221,18 @@ func (q *queue) drop(e *entry) {
 	}
 }
 
+// full reports whether half of what may wait does. The queue is locked.
+func (q *queue) full() bool {
+	return q.values > q.most/2 || q.bytes > max(q.most, 1<<16)*bytesPerValue/2
+}
+
+// busy reports whether half of what may wait does.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.full()
+}
+
 // skip counts polls that were not made.
 func (q *queue) skip(polls uint64) {
 	members := 0
@@ -257,6 +270,12 @@ func (q *queue) pop(tracks []track) (e entry, lost uint64, ok bool, err error) {
 		return entry{}, 0, false, q.err
 	}
 	e = q.take()
+	if !q.full() {
+		select {
+		case q.room <- struct{}{}:
+		default:
+		}
+	}
 	lost, q.lost = q.lost, 0
 	if q.marked || q.gap {
 		for i := range tracks {

@@ -26,9 +26,9 @@ type standing struct {
 	types   *types       // of structures; nil if no field of one is wanted
 	tracks  []track      // of each item; of whoever reads the stream
 
-	perItems, perRead, perRegister int // the most in one request
-	roundTrip                      time.Duration
-	lost                           time.Time // when the stream before ended
+	perItems, perRead, perRegister, perHistory int // the most in one request
+	roundTrip                                  time.Duration
+	lost                                       time.Time // when the stream before ended
 
 	// Watermarks: of what was published, of what was polled, and given out.
 	published, polled, promised acquire.Instant
@@ -66,6 +66,7 @@ const (
 	nodeMaxPerRead     = 11705 // OperationLimits.MaxNodesPerRead
 	nodeMaxPerRegister = 11711
 	nodeMaxPerItems    = 11714 // MaxMonitoredItemsPerCall
+	nodeMaxPerHistory  = 12165 // MaxNodesPerHistoryReadData
 )
 
 // stand logs in and makes ready what a stream needs. old is what the stream before
@@ -133,7 +134,7 @@ func (st *standing) prepare(ctx context.Context, resumed bool) error {
 // explore reads the limits of the server and its namespaces.
 func (st *standing) explore(ctx context.Context) error {
 	request := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither}
-	for _, id := range []uint32{nodeNamespaceArray, nodeMaxPerRead, nodeMaxPerRegister, nodeMaxPerItems} {
+	for _, id := range []uint32{nodeNamespaceArray, nodeMaxPerRead, nodeMaxPerRegister, nodeMaxPerItems, nodeMaxPerHistory} {
 		request.NodesToRead = append(request.NodesToRead, readValue(ua.NewNumericNodeID(0, id)))
 	}
 	sent := time.Now()
@@ -147,7 +148,7 @@ func (st *standing) explore(ctx context.Context) error {
 	if err := r.End(); err != nil {
 		return &ProtocolError{Reason: "Read: " + err.Error()}
 	}
-	if results.Len != 4 {
+	if results.Len != 5 {
 		return &ProtocolError{Reason: "Read: not as many results as nodes"}
 	}
 	each := results.Reader()
@@ -158,7 +159,7 @@ func (st *standing) explore(ctx context.Context) error {
 			namespaces = append(namespaces, e.Text())
 		}
 	}
-	for _, limit := range []*int{&st.perRead, &st.perRegister, &st.perItems} {
+	for _, limit := range []*int{&st.perRead, &st.perRegister, &st.perItems, &st.perHistory} {
 		*limit = min(perCall, st.src.cfg.MaxPerCall)
 		if v := each.DataValue().Value; v.Type == uabin.TypeUInt32 && !v.Array && v.Bits > 0 {
 			*limit = int(min(v.Bits, uint64(st.src.cfg.MaxPerCall)))
