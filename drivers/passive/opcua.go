@@ -241,6 +241,7 @@ func (t *opcuaTalk) chunk(from direction, b []byte) {
 	r := uabin.NewReader(b[chunkHeader:])
 	switch kind {
 	case "HEL", "ACK", "ERR", "RHE":
+		d.stats.Messages++
 		t.observe(from, kind, b)
 		return
 	case "OPN":
