@@ -23,6 +23,11 @@ type Config struct {
 	// Sync says when the operating system is made to put on disk what was
 	// written; 0: SyncOnClose.
 	Sync Sync
+	// Queue is how many blocks may wait for the disk, up to 65,536, while batches go on
+	// being taken; blocks are then written by a goroutine of the Writer, which Close
+	// ends, and a block that finds the queue full is dropped, counted and told. 0: none;
+	// Write waits for the disk, whatever it takes.
+	Queue int
 	// Compressor compresses blocks; nil: none.
 	Compressor Compressor
 	// OnError is called with each error of writing, from the goroutine that met it;
@@ -62,6 +67,8 @@ const (
 	// maxDelay bounds the time from the arrival of the first batch of a block to
 	// that of the last, which is what a Reader goes by.
 	maxDelay = time.Minute
+
+	maxQueue = 1 << 16
 )
 
 func (c *Config) complete() error {
@@ -81,6 +88,9 @@ func (c *Config) complete() error {
 	}
 	if c.MaxDelay < 0 || c.MaxDelay > maxDelay {
 		fault("Config.MaxDelay is %s: want up to %s", c.MaxDelay, maxDelay)
+	}
+	if c.Queue < 0 || c.Queue > maxQueue {
+		fault("Config.Queue is %d: want 0 to %d", c.Queue, maxQueue)
 	}
 	if c.Sync > SyncEachBlock {
 		fault("Config.Sync is %d: unknown", c.Sync)

@@ -16,8 +16,9 @@
 //   - A damaged block, or a file cut anywhere, costs the blocks that are damaged
 //     and none other. What was skipped is told with place, length and reason;
 //     nothing is returned whose checksum is wrong.
-//   - An error of writing does not hold up acquisition. It is told, what was not
-//     recorded is counted, and a Gap in the capture says so too.
+//   - An error of writing does not hold up acquisition, and with Config.Queue a disk
+//     that hangs does not either. It is told, what was not recorded is counted, and a
+//     Gap in the capture says so too.
 //   - A file of any content is read in bounded memory, without panic.
 //   - Reading and writing do not allocate for a sample.
 //

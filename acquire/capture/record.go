@@ -13,8 +13,9 @@ import (
 // closed. Neither src nor w is nil.
 //
 // What cannot be recorded does not disturb the stream: errors show in Config.OnError
-// and Writer.Stats, where the samples are counted that are not in the file. Writing is done by the goroutine that calls Next, and a disk that
-// hangs holds it up.
+// and Writer.Stats, where the samples are counted that are not in the file. A disk that
+// hangs does not hold up the stream either if Config.Queue says how many blocks may wait
+// for it; else the goroutine that calls Next writes, and waits.
 //
 // Several sources may be recorded by one Writer. Put Record inside Reconnect to
 // record each connection, or outside to record what Reconnect makes of them. The

@@ -82,14 +82,14 @@ func CreateSegments(s Segments, cfg Config) (*Writer, error) {
 	if err := errors.Join(s.complete(), cfg.complete()); err != nil {
 		return nil, err
 	}
-	w := newWriter(cfg, nil)
+	d := new(disk)
 	started := acquire.Instant(0)
-	w.open = func(first acquire.Instant) (*file, error) {
+	d.open = func(first acquire.Instant) (*file, error) {
 		if first == 0 {
 			first = acquire.At(cfg.Now())
 		}
 		if err := s.retain(first); err != nil {
-			w.aside(fmt.Errorf("capture: old files cannot be removed: %w", err))
+			d.aside = errors.Join(d.aside, fmt.Errorf("capture: old files cannot be removed: %w", err))
 		}
 		f, err := s.create(first)
 		if err != nil {
@@ -98,13 +98,13 @@ func CreateSegments(s Segments, cfg Config) (*Writer, error) {
 		if err := syncName(f.Name(), &cfg); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-		started, w.closer = first, f
+		started, d.closer = first, f
 		return newFile(f, &cfg), nil
 	}
-	w.full = func(f *file, first acquire.Instant) bool {
+	d.full = func(f *file, first acquire.Instant) bool {
 		return f.offset >= s.MaxBytes || first-started >= acquire.Instant(s.MaxAge)
 	}
-	return w, nil
+	return newWriter(cfg, d), nil
 }
 
 // create makes a new file. Where there is one of that name, as after the clock

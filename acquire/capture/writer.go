@@ -17,7 +17,7 @@ import (
 var ErrClosed = errors.New("capture: closed")
 
 // Stats is a snapshot of what a Writer has done. What was given to it is written,
-// unrecorded, or waits in the open block.
+// unrecorded, or waits in the open block or for the disk.
 type Stats struct {
 	Batches uint64 // given to Write; each piece of one beyond a block counts
 	Samples uint64 // given to Write
@@ -52,18 +52,11 @@ type Writer struct {
 	cfg Config
 
 	mu      sync.Mutex
-	enc     encoder
-	first   acquire.Instant // earliest arrival in the open block
-	last    acquire.Instant // latest arrival in it
-	carried bool            // its first batch does not say when it arrived: first is when
+	block                   // the open one
 	arrival acquire.Instant // of the latest batch that says
-	open    func(first acquire.Instant) (*file, error)
-	out     *file
-	closer  io.Closer // of out
-	full    func(f *file, first acquire.Instant) bool
+	disk    *disk           // of the goroutine that drains queue, if there is one
+	queue   *queue          // nil: blocks are written by who completes them
 	timer   *time.Timer
-	events  uint64 // in the open block
-	gap     Event  // not written yet
 	stats   Stats
 	untold  error // that cost no samples
 	closed  bool
@@ -82,7 +75,7 @@ func NewWriter(w io.Writer, cfg Config) (*Writer, error) {
 		return nil, err
 	}
 	out := newFile(w, &cfg)
-	return newWriter(cfg, func(acquire.Instant) (*file, error) { return out, nil }), nil
+	return newWriter(cfg, &disk{open: func(acquire.Instant) (*file, error) { return out, nil }}), nil
 }
 
 // Create returns a Writer to a new file. An existing file of that name is an
@@ -99,9 +92,7 @@ func Create(name string, cfg Config) (*Writer, error) {
 		return nil, errors.Join(fmt.Errorf("capture: %w", err), f.Close())
 	}
 	out := newFile(f, &cfg)
-	w := newWriter(cfg, func(acquire.Instant) (*file, error) { return out, nil })
-	w.closer = f
-	return w, nil
+	return newWriter(cfg, &disk{open: func(acquire.Instant) (*file, error) { return out, nil }, closer: f}), nil
 }
 
 // syncName puts the name of a new file on disk, where each block is. Windows has
@@ -127,8 +118,15 @@ func newFile(w io.Writer, cfg *Config) *file {
 	return f
 }
 
-func newWriter(cfg Config, open func(acquire.Instant) (*file, error)) *Writer {
-	return &Writer{cfg: cfg, open: open}
+func newWriter(cfg Config, d *disk) *Writer {
+	w := &Writer{cfg: cfg, block: block{enc: new(encoder)}, disk: d}
+	if cfg.Queue > 0 {
+		w.queue = &queue{
+			blocks: make(chan block, cfg.Queue), progress: make(chan struct{}), done: make(chan struct{}),
+		}
+		go w.drain()
+	}
+	return w
 }
 
 // Write records b. It returns the error of a block that had to be written on the
@@ -180,7 +178,7 @@ func (w *Writer) write(b *acquire.Batch) error {
 
 // leaves tells whether the open block must be written before b is added.
 func (w *Writer) leaves(b *acquire.Batch) bool {
-	e := &w.enc
+	e := w.enc
 	if e.empty() {
 		return false
 	}
@@ -259,103 +257,81 @@ func (w *Writer) event(ev Event) error {
 }
 
 // Flush writes the open block. If it returns nil, all that was accepted before
-// is acknowledged, except what Stats counts as unrecorded.
+// is acknowledged, except what Stats counts as unrecorded. With Config.Queue it waits
+// for the disk for up to 10 s.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	err := ErrClosed
 	if !w.closed {
-		err = w.flush()
+		if err = w.flush(); err == nil && w.queue != nil {
+			err = w.wait()
+		}
 	}
 	return w.unlock(err)
 }
 
-// flush writes the open block, or drops and counts it.
+// flush writes the open block, or drops and counts it, and begins the next.
 func (w *Writer) flush() error {
-	e := &w.enc
-	if e.empty() {
+	if w.enc.empty() {
 		return nil
 	}
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	batches, samples, events := uint64(e.batches), uint64(e.samples), w.events
-	w.events = 0
-	before := int64(0)
-	err := w.turn()
-	if err == nil {
-		before = w.out.offset
-		err = w.out.writeBlock(e, w.first)
+	b := w.block
+	w.block = block{enc: b.enc}
+	if w.queue != nil {
+		return w.hand(b)
 	}
+	err := w.disk.write(&b)
+	w.account()
+	return w.settle(&b, err)
+}
+
+// settle counts a block that has been written, or dropped because of err.
+func (w *Writer) settle(b *block, err error) error {
+	e := b.enc
+	batches, samples := uint64(e.batches), uint64(e.samples)
 	w.stats.UnreadableTexts += e.unreadable
 	e.unreadable = 0
 	e.reset()
 	if err == nil {
-		w.gap = Event{}
 		w.stats.WrittenBatches += batches
 		w.stats.WrittenSamples += samples
 		w.stats.Blocks++
-		w.stats.Bytes += uint64(w.out.offset - before)
 		return nil
 	}
 	w.stats.UnrecordedBatches += batches
 	w.stats.UnrecordedSamples += samples
-	w.stats.UnrecordedEvents += events
+	w.stats.UnrecordedEvents += b.events
 	w.note(err)
-	// The next block opens with what is missing before it.
-	w.gap.Kind, w.gap.Time = Gap, acquire.At(w.cfg.Now())
-	w.gap.Batches += batches
-	w.gap.Samples += samples
+	// The open block says what is missing before it.
+	gap := Event{
+		Kind: Gap, Time: acquire.At(w.cfg.Now()),
+		Batches: b.missing.Batches + batches, Samples: b.missing.Samples + samples,
+	}
 	w.begin()
-	e.addEvent(&w.gap)
+	w.enc.addEvent(&gap)
+	w.missing.Batches += gap.Batches
+	w.missing.Samples += gap.Samples
 	return &BlockError{Batches: batches, Samples: samples, Err: err}
 }
 
-// turn sees to it that there is a file, and that it is not full.
-func (w *Writer) turn() error {
-	if w.out != nil && (w.full == nil || w.out.broken == nil && !w.full(w.out, w.first)) {
-		return nil
+// account takes over what the disk has counted. It is called by the goroutine that uses
+// the disk.
+func (w *Writer) account() {
+	d := w.disk
+	w.stats.Bytes, w.stats.Files = d.bytes, d.files
+	if d.aside != nil {
+		w.note(d.aside)
+		w.untold = errors.Join(w.untold, d.aside)
+		d.aside = nil
 	}
-	if w.out != nil {
-		if err := w.finish(); err != nil {
-			w.aside(fmt.Errorf("capture: file is left without an index: %w", err))
-		}
-	}
-	out, err := w.open(w.first)
-	if err != nil {
-		return err
-	}
-	w.out = out
-	w.stats.Files++
-	return nil
-}
-
-// finish completes the present file.
-func (w *Writer) finish() error {
-	var err error
-	if w.out != nil {
-		before := w.out.offset
-		if w.out.broken == nil {
-			err = w.out.finish()
-		}
-		w.stats.Bytes += uint64(w.out.offset - before)
-		w.out = nil
-	}
-	if w.closer != nil {
-		err = errors.Join(err, w.closer.Close())
-		w.closer = nil
-	}
-	return err
 }
 
 func (w *Writer) note(err error) {
 	w.stats.Errors++
 	w.stats.LastError, w.stats.LastErrorAt = err, acquire.At(w.cfg.Now())
-}
-
-// aside notes an error that costs no samples, to be told with the next.
-func (w *Writer) aside(err error) {
-	w.note(err)
-	w.untold = errors.Join(w.untold, err)
 }
 
 // unlock ends a call that returns err, and tells the host of errors.
@@ -383,7 +359,8 @@ func (w *Writer) Stats() Stats {
 
 // Close writes the open block and the index, and ends the file. It is
 // idempotent. It returns an error if the file is not complete; what was
-// acknowledged can be read all the same.
+// acknowledged can be read all the same. With Config.Queue it waits for the disk for
+// up to 10 s; what waits then is written if the disk ever answers.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	var err error
@@ -392,14 +369,19 @@ func (w *Writer) Close() error {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
-		if err == nil && w.out == nil && w.full == nil {
-			err = w.turn()
+		w.closed = true
+		var end error
+		if w.queue != nil {
+			close(w.queue.blocks)
+			end = w.waitEnd()
+		} else {
+			end = w.disk.end(err == nil)
+			w.account()
 		}
-		if end := w.finish(); end != nil {
+		if end != nil {
 			w.note(end)
 			err = errors.Join(err, fmt.Errorf("capture: %w", end))
 		}
-		w.closed = true
 	}
 	return w.unlock(err)
 }

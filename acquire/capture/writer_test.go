@@ -22,8 +22,8 @@ import (
 )
 
 func TestConfigFaults(t *testing.T) {
-	_, err := capture.NewWriter(nil, capture.Config{MaxSamples: -1, MaxDelay: time.Hour, Sync: 7})
-	for _, text := range []string{"Catalog", "MaxSamples", "MaxDelay", "Sync", "writer is nil"} {
+	_, err := capture.NewWriter(nil, capture.Config{MaxSamples: -1, MaxDelay: time.Hour, Queue: -1, Sync: 7})
+	for _, text := range []string{"Catalog", "MaxSamples", "MaxDelay", "Queue", "Sync", "writer is nil"} {
 		require.ErrorContains(t, err, text)
 	}
 	_, err = capture.CreateSegments(capture.Segments{Prefix: "a/b", MaxBytes: -1, MaxAge: -1, KeepAge: -1, KeepBytes: -1}, capture.Config{})
@@ -225,6 +225,126 @@ func TestDiskFull(t *testing.T) {
 		require.Equal(t, st.UnrecordedSamples, gaps[0].Samples)
 		require.Equal(t, st.UnrecordedBatches, gaps[0].Batches)
 	})
+}
+
+// stuck is a disk that answers while it may.
+type stuck struct {
+	bytes.Buffer
+	free chan struct{} // closed while it answers
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	<-s.free
+	return s.Buffer.Write(b)
+}
+
+// A disk that hangs holds nothing up but what is written to it. That is told a second
+// later; what finds no place to wait is counted, and a Gap in the capture says so.
+func TestDiskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		catalog := acquire.NewCatalog()
+		ids := points(t, catalog)
+		d := &stuck{free: make(chan struct{})}
+		var mu sync.Mutex
+		var told []time.Time
+		w, err := capture.NewWriter(d, capture.Config{Catalog: catalog, Queue: 4, MaxDelay: 500 * time.Millisecond, OnError: func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			assert.ErrorIs(t, err, capture.ErrDisk)
+			told = append(told, time.Now())
+		}})
+		require.NoError(t, err)
+		fake := acquiretest.NewFake("meter", ids, acquiretest.Forever(
+			acquiretest.Deliver(acquire.Sample{Point: ids[0], Value: acquire.Float64(1), Quality: acquire.Good}),
+			acquiretest.Wait(100*time.Millisecond)))
+		stream, err := capture.Record(fake, w).Open(t.Context())
+		require.NoError(t, err)
+		var b acquire.Batch
+		delivered := uint64(0)
+		run := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); delivered++ {
+				before := time.Now()
+				require.NoError(t, stream.Next(t.Context(), &b))
+				require.LessOrEqual(t, time.Since(before), 100*time.Millisecond)
+			}
+		}
+		start := time.Now()
+		run(10 * time.Second)
+		mu.Lock()
+		require.NotEmpty(t, told)
+		require.LessOrEqual(t, told[0].Sub(start), 1600*time.Millisecond)
+		mu.Unlock()
+		require.NotZero(t, w.Stats().UnrecordedSamples)
+		require.Zero(t, w.Stats().WrittenSamples)
+		require.ErrorIs(t, w.Flush(), capture.ErrDisk)
+		close(d.free)
+		synctest.Wait()
+		lost := w.Stats().UnrecordedSamples
+		run(10 * time.Second)
+		require.NoError(t, w.Flush())
+		require.NoError(t, stream.Close())
+		require.NoError(t, w.Close())
+
+		st := w.Stats()
+		require.Equal(t, lost, st.UnrecordedSamples)
+		require.Equal(t, delivered, st.Samples)
+		require.Equal(t, st.Samples, st.WrittenSamples+st.UnrecordedSamples)
+		missing := uint64(0)
+		got, report := readAll(t, d.Bytes(), capture.ReaderConfig{OnEvent: func(ev capture.Event) {
+			missing += ev.Samples
+		}})
+		require.True(t, report.Clean(), report.String())
+		require.Equal(t, st.WrittenBatches, uint64(len(got)))
+		require.Equal(t, st.UnrecordedSamples, missing)
+	})
+}
+
+// Close and Flush do not wait for ever, nor is what waits lost if the disk answers.
+func TestCloseHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		catalog := acquire.NewCatalog()
+		ids := points(t, catalog)
+		d := &stuck{free: make(chan struct{})}
+		w, err := capture.NewWriter(d, capture.Config{Catalog: catalog, Queue: 4})
+		require.NoError(t, err)
+		var b acquire.Batch
+		b.Append(acquire.Sample{Point: ids[0], Value: acquire.Float64(1), Quality: acquire.Good})
+		require.NoError(t, w.Write(&b))
+		start := time.Now()
+		require.ErrorIs(t, w.Flush(), capture.ErrDisk)
+		require.ErrorIs(t, w.Close(), capture.ErrDisk)
+		require.NoError(t, w.Close(), "idempotent")
+		require.LessOrEqual(t, time.Since(start), 20*time.Second)
+		require.ErrorIs(t, w.Write(&b), capture.ErrClosed)
+		close(d.free)
+		synctest.Wait()
+		got, report := readAll(t, d.Bytes(), capture.ReaderConfig{})
+		require.Len(t, got, 1)
+		require.True(t, report.Clean(), report.String())
+		require.Equal(t, uint64(1), w.Stats().WrittenSamples)
+	})
+}
+
+// With a queue, the same is recorded as without, byte for byte, while the disk keeps up.
+func TestQueue(t *testing.T) {
+	p := newPlant(t)
+	all := p.batches(300)
+	record := func(queue int) []byte {
+		var file bytes.Buffer
+		w, err := capture.NewWriter(&file, capture.Config{Catalog: p.catalog, MaxDelay: time.Minute, MaxSamples: 1000, Queue: queue})
+		require.NoError(t, err)
+		for i := range all {
+			require.NoError(t, w.Write(&all[i]))
+			if i%10 == 9 {
+				require.NoError(t, w.Flush())
+			}
+		}
+		require.NoError(t, w.Close())
+		require.Equal(t, w.Stats().Samples, w.Stats().WrittenSamples)
+		require.Equal(t, int(w.Stats().Bytes), file.Len())
+		return file.Bytes()
+	}
+	require.True(t, bytes.Equal(record(0), record(10)))
 }
 
 // Points whose description could not be written are described with the next block.
