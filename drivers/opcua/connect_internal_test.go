@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,21 +188,32 @@ func TestParting(t *testing.T) {
 		assert.Equal(t, 3, parted(), "twice")
 
 		// A server that takes nothing in holds nobody.
-		last, _, err := n.login(t.Context(), nil)
+		conn := new(stuck)
+		n.cfg.Dial = func(ctx context.Context) (net.Conn, error) {
+			c, err := server.dial(ctx)
+			conn = &stuck{Conn: c}
+			return conn, err
+		}
+		last, err := n.bare(t.Context())
 		require.NoError(t, err)
-		last.channel.held = false
-		last.channel.conn = stuck{last.channel.conn}
+		conn.deaf.Store(true)
 		began := time.Now()
-		last.channel.close()
-		assert.LessOrEqual(t, time.Since(began), partingTime)
+		last.close()
+		assert.Equal(t, partingTime, time.Since(began))
 	})
 }
 
-// stuck is a connection whose other end takes nothing in, to which writing ends with its
-// deadline.
-type stuck struct{ net.Conn }
+// stuck is a connection whose other end may take nothing in, to which writing ends with
+// its deadline.
+type stuck struct {
+	net.Conn
+	deaf atomic.Bool
+}
 
-func (c stuck) Write([]byte) (int, error) {
+func (c *stuck) Write(b []byte) (int, error) {
+	if !c.deaf.Load() {
+		return c.Conn.Write(b)
+	}
 	<-time.After(partingTime)
 	return 0, context.DeadlineExceeded
 }

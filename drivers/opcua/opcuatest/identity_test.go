@@ -110,7 +110,9 @@ func TestIdentities(t *testing.T) {
 					defer c.Close(t.Context())
 					values, err := c.Read(t.Context(), "ns=2;s=Number")
 					s.secretless(t, err)
+					s.tap.mu.Lock()
 					assert.False(t, bytes.Contains(s.tap.sent.Bytes(), []byte(jwt)), "the token went in clear")
+					s.tap.mu.Unlock()
 					switch refused, ok := errors.AsType[*opcua.ServiceError](err); {
 					case tt.name == "anonymous": // which the endpoint does not let in, so that nothing is asked
 						assert.True(t, failed[*opcua.SecurityError]()(nil, err), "%v", err)
