@@ -51,8 +51,8 @@ func TestCut(t *testing.T) {
 func TestFlip(t *testing.T) {
 	file, want := small(t)
 	_, whole := readAll(t, file, capture.ReaderConfig{})
-	for at := 0; at < len(file); at += 2 {
-		bit := byte(1) << (at / 2 % 8)
+	for at := range file {
+		bit := byte(1) << (at % 8)
 		file[at] ^= bit
 		got, report := readAll(t, file, capture.ReaderConfig{})
 		file[at] ^= bit

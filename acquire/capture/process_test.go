@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,11 +19,15 @@ import (
 )
 
 // victim names the file that a process started by TestKillProcess records to.
-const victim = "FIELDTAP_CAPTURE_VICTIM"
+const (
+	victim      = "FIELDTAP_CAPTURE_VICTIM"
+	victimQueue = "FIELDTAP_CAPTURE_VICTIM_QUEUE" // its Config.Queue
+)
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(victim); name != "" {
-		if err := recordForever(name); err != nil {
+		queue, _ := strconv.Atoi(os.Getenv(victimQueue))
+		if err := recordForever(name, queue); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -32,13 +37,13 @@ func TestMain(m *testing.M) {
 
 // recordForever records numbers, one after the other, and prints what is
 // acknowledged.
-func recordForever(name string) error {
+func recordForever(name string, queue int) error {
 	catalog := acquire.NewCatalog()
 	id, err := catalog.Define(acquire.Point{Name: "n", Kind: acquire.KindUint64})
 	if err != nil {
 		return err
 	}
-	w, err := capture.Create(name, capture.Config{Catalog: catalog, MaxSamples: 50})
+	w, err := capture.Create(name, capture.Config{Catalog: catalog, MaxSamples: 50, Queue: queue})
 	if err != nil {
 		return err
 	}
@@ -59,19 +64,23 @@ func recordForever(name string) error {
 	}
 }
 
-// A process that is killed has lost nothing that was acknowledged.
+var kills = flag.Int("kills", 20, "processes that TestKillProcess kills")
+
+// A process that is killed has lost nothing that was acknowledged. It records blocks as
+// fast as it can, by itself in even rounds and through a queue in odd ones.
 func TestKillProcess(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 9))
-	for round := range 20 {
+	r := rand.New(rand.NewPCG(9, uint64(*kills)))
+	var samples, beyond uint64
+	for round := range *kills {
 		name := filepath.Join(t.TempDir(), "x.mcap")
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), victim+"="+name)
+		cmd.Env = append(os.Environ(), victim+"="+name, victimQueue+"="+strconv.Itoa(round%2*4))
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
 		lines := bufio.NewScanner(out)
 		acknowledged := uint64(0)
-		for range 1 + r.IntN(300) {
+		for range 1 + r.IntN(300) { // and it goes on writing while it is killed
 			require.True(t, lines.Scan(), "the process ended by itself")
 			acknowledged, err = strconv.ParseUint(strings.TrimSpace(lines.Text()), 10, 64)
 			require.NoError(t, err)
@@ -92,6 +101,9 @@ func TestKillProcess(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, n, acknowledged, "round %d: %s", round, c.Report())
 		require.False(t, c.Report().Complete)
+		require.Len(t, c.Report().Damage, 0, "a torn tail is no damage")
 		require.NoError(t, c.Close())
+		samples, beyond = samples+acknowledged, beyond+n-acknowledged
 	}
+	t.Logf("%d processes killed: %d samples acknowledged and read, %d more read, none lost", *kills, samples, beyond)
 }
