@@ -3,6 +3,7 @@ package interop_test
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,17 @@ import (
 // hang into a failure with a message. The server makes its keys at its first start.
 const patience = 2 * time.Minute
 
+// Tests that may run beside others wait for most of their time, so that the number of
+// processors is not the limit.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
 // password is that of the server's user "operator".
 const password = "interop-secret"
 
@@ -34,16 +46,15 @@ func missing(t *testing.T, what, install string, err error) {
 	t.Skipf("needs %s (%s): %v", what, install, err)
 }
 
-// server is a running server of node-opcua.
-type server struct {
-	port  string
-	dir   string // of its certificates
-	limit string // of nodes in a request
+// process is a running program of testdata.
+type process struct {
+	cmd     *exec.Cmd
+	input   io.WriteCloser
+	answers chan string   // lines that answer: a number, or a JSON object
+	log     *output       // what else it writes
+	ended   chan struct{} // closed when the process is gone
 
-	cmd   *exec.Cmd
-	input io.Closer
-	log   *output
-	ended chan struct{} // closed when the process is gone
+	loaded sync.Once // see ready
 }
 
 // output keeps what a process writes.
@@ -64,17 +75,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// start runs the server until the end of the test. A limit of 0 is none.
-func start(t *testing.T, limit int) *server {
-	t.Helper()
-	s := &server{dir: t.TempDir(), limit: fmt.Sprint(limit), port: "0"}
-	s.run(t)
-	t.Cleanup(func() { s.kill() })
-	return s
-}
-
-// run starts the process: again on the port that it had.
-func (s *server) run(t *testing.T) {
+// launch starts a script of testdata. It is for the caller to end it.
+func launch(t *testing.T, script string, args ...string) *process {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -83,40 +85,60 @@ func (s *server) run(t *testing.T) {
 	if _, err := os.Stat(filepath.Join("testdata", "node_modules", "node-opcua", "package.json")); err != nil {
 		missing(t, "node-opcua", "npm ci --omit=optional --ignore-scripts in internal/interop/opcua/testdata", err)
 	}
-	s.cmd = exec.Command(node, filepath.Join("testdata", "server.js"), s.dir, s.limit, s.port)
-	s.log, s.ended = new(output), make(chan struct{})
-	s.cmd.Stderr = s.log
-	read, write := io.Pipe()
-	s.cmd.Stdout = write
-	s.input, err = s.cmd.StdinPipe()
+	p := &process{cmd: exec.Command(node, append([]string{filepath.Join("testdata", script)}, args...)...), answers: make(chan string, 8), log: new(output), ended: make(chan struct{})}
+	p.cmd.Stderr = p.log
+	lines, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, s.cmd.Start())
-	ended := s.ended
-	cmd := s.cmd
+	p.input, err = p.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
 	go func() {
-		cmd.Wait()
-		write.Close()
-		close(ended)
-	}()
-	hung := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-	defer hung.Stop()
-	lines := bufio.NewReader(read)
-	for {
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err, "the server is not ready:\n%s", s.log)
-		line = strings.TrimSpace(line)
-		if strings.Trim(line, "0123456789") == "" && line != "" {
-			s.port = line
-			break
+		defer close(p.ended)
+		for each := bufio.NewScanner(lines); each.Scan(); {
+			line := strings.TrimSpace(each.Text())
+			if line != "" && (line[0] == '{' || strings.Trim(line, "0123456789") == "") {
+				p.answers <- line
+				continue
+			}
+			fmt.Fprintln(p.log, line)
 		}
+		p.cmd.Wait()
+	}()
+	return p
+}
+
+// line returns the next line that answers.
+func (p *process) line(t *testing.T) string {
+	t.Helper()
+	select {
+	case line := <-p.answers:
+		return line
+	case <-p.ended:
+	case <-time.After(patience):
 	}
-	go io.Copy(s.log, lines)
+	t.Fatalf("no answer of the server:\n%s", p.log)
+	return ""
 }
 
 // kill ends the process without giving it a chance.
-func (s *server) kill() {
-	s.cmd.Process.Kill()
-	<-s.ended
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// server is a running server of node-opcua, with values of all types.
+type server struct {
+	*process
+	port string
+}
+
+// start runs the server until the end of the test. A limit of 0 is none.
+func start(t *testing.T, limit int) *server {
+	t.Helper()
+	s := &server{process: launch(t, "server.js", t.TempDir(), fmt.Sprint(limit))}
+	t.Cleanup(s.kill)
+	s.port = s.line(t)
+	return s
 }
 
 func (s *server) url() string { return "opc.tcp://" + net.JoinHostPort("127.0.0.1", s.port) + "/plant" }
@@ -126,7 +148,27 @@ func (s *server) config(t *testing.T, policy opcua.Policy, mode opcua.Mode) opcu
 	t.Helper()
 	cfg := opcua.ClientConfig{Endpoint: s.url(), Policies: []opcua.Policy{policy}, Mode: mode, Timeout: patience, ConnectTimeout: patience}
 	if policy != opcua.PolicyNone {
-		cfg.Trust = s.trust(t)
+		cfg.Certificate, cfg.Trust = ownCertificate(t), trust(t)
 	}
 	return cfg
+}
+
+// trust takes the server's certificate at its first use, in a store of its own.
+func trust(t *testing.T) opcua.Trust {
+	t.Helper()
+	store, err := opcua.OpenStore(t.TempDir())
+	require.NoError(t, err)
+	return opcua.Trust{Store: store, FirstUse: true, AnyHost: true}
+}
+
+// created is the certificate of all clients, which takes a while to make.
+var created = sync.OnceValues(func() (opcua.Certificate, error) {
+	return opcua.CreateCertificate(opcua.Template{CommonName: "interop"})
+})
+
+func ownCertificate(t *testing.T) opcua.Certificate {
+	t.Helper()
+	c, err := created()
+	require.NoError(t, err)
+	return c
 }
