@@ -101,7 +101,7 @@ func TestKillProcess(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, n, acknowledged, "round %d: %s", round, c.Report())
 		require.False(t, c.Report().Complete)
-		require.Len(t, c.Report().Damage, 0, "a torn tail is no damage")
+		require.LessOrEqual(t, len(c.Report().Damage), 1, "a block at the end may be torn")
 		require.NoError(t, c.Close())
 		samples, beyond = samples+acknowledged, beyond+n-acknowledged
 	}
