@@ -139,6 +139,7 @@ func TestSourceHistory(t *testing.T) {
 		assert.Equal(t, before, s.Stats().SessionsCreated, "nothing is asked")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	steps := 0
 	for b, err := range historian.History(ctx, from, to, src.Points()[:7]...) {
 		if steps++; steps == 1 {

@@ -32,11 +32,12 @@ func conforming(cfg Config, monitored, polled, events int) acquiretest.NewSubjec
 	return func(t *testing.T) *acquiretest.Subject {
 		p := newFakeServer(t)
 		cfg := cfg
+		cfg.Interval, cfg.PollInterval = 500*time.Millisecond, 2*time.Second
+		p.every = cfg.Interval / 2 // often enough: each value holds for 2 s
 		cfg.Name, cfg.Catalog = "clockwork", acquire.NewCatalog()
 		cfg.Client = ClientConfig{
 			Endpoint: "opc.tcp://192.0.2.1", Policies: []Policy{PolicyNone}, Dial: p.dial, Timeout: 800 * time.Millisecond, ConnectTimeout: time.Second,
 		}
-		cfg.Interval, cfg.PollInterval = 500*time.Millisecond, 2*time.Second
 		numbers := make(map[string]int)
 		for i := range monitored + polled {
 			name, node := "point "+strconv.Itoa(i), "ns=2;s=clock "+strconv.Itoa(i)

@@ -43,6 +43,8 @@ type fakeServer struct {
 	simple    bool            // event fields of conditions are refused
 	happening func(time.Time) // is called all the time, and may emit
 	changed   chan struct{}   // closed by set
+	every     time.Duration   // it looks at its nodes; set before it is dialled
+	begin     sync.Once
 	stop      chan struct{}
 }
 
@@ -81,9 +83,8 @@ type fakeItem struct {
 func newFakeServer(t *testing.T) *fakeServer {
 	p := &fakeServer{
 		nodes: make(map[string]func(time.Time) *ua.DataValue), conns: make(map[*fakeConn]bool), sessions: make(map[string]*fakeSession),
-		subs: make(map[uint32]*fakeSub), services: make(map[string]int), notifiers: make(map[string]bool), changed: make(chan struct{}), stop: make(chan struct{}),
+		subs: make(map[uint32]*fakeSub), services: make(map[string]int), notifiers: make(map[string]bool), changed: make(chan struct{}), every: 50 * time.Millisecond, stop: make(chan struct{}),
 	}
-	go p.run()
 	t.Cleanup(func() {
 		p.reset(true)
 		close(p.stop)
@@ -141,6 +142,7 @@ func (p *fakeServer) emit(notifier string, fields map[string]any) {
 }
 
 func (p *fakeServer) dial(context.Context) (net.Conn, error) {
+	p.begin.Do(func() { go p.run() })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refusing {
@@ -550,7 +552,7 @@ func (p *fakeServer) endpoint(url string) *ua.EndpointDescription {
 
 // run samples all the time, and publishes when it is time.
 func (p *fakeServer) run() {
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(p.every)
 	defer ticker.Stop()
 	for {
 		select {
