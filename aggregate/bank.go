@@ -17,7 +17,8 @@ import (
 // zero Bank has no slots.
 type Bank struct {
 	routes   []uint32 // slot+1 by PointID
-	gauges   []gauge  // by slot, of a plan for power
+	gauges   []gauge  // by slot, of a plan for power; see gauge
+	hot      []hot    // of the gauges
 	counters []counter
 	records  []record
 	desk     desk
@@ -81,9 +82,9 @@ func NewBank(p *Plan, c *acquire.Catalog, points []acquire.PointID) (*Bank, erro
 func (b *Bank) fill() {
 	p := b.desk.plan
 	if p.isGauge() {
-		b.gauges = make([]gauge, len(b.records))
+		b.gauges, b.hot = make([]gauge, len(b.records)), make([]hot, len(b.records))
 		for i := range b.gauges {
-			b.gauges[i] = p.gauge
+			b.gauges[i], b.hot[i].limit = p.gauge, disarmed
 		}
 		return
 	}
@@ -91,6 +92,13 @@ func (b *Bank) fill() {
 	for i := range b.counters {
 		b.counters[i] = p.counter
 	}
+}
+
+// gauge returns the gauge of a slot as it stands.
+func (b *Bank) gauge(slot uint32) *gauge {
+	g := &b.gauges[slot]
+	b.hot[slot].cool(g)
+	return g
 }
 
 // Len returns the number of slots.
@@ -147,7 +155,7 @@ const nowhere = math.MaxUint32
 //
 //go:noinline
 func (b *Bank) fetch(slots *[ahead]uint32, samples []acquire.Sample) (sum uint64) {
-	routes, gauges := b.routes, b.gauges
+	routes, gauges := b.routes, b.hot
 	for i := range samples[:min(len(samples), ahead)] {
 		slot := uint32(nowhere)
 		if id := samples[i].Point; uint(id) < uint(len(routes)) {
@@ -164,7 +172,7 @@ func (b *Bank) fetch(slots *[ahead]uint32, samples []acquire.Sample) (sum uint64
 //
 //go:noinline
 func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
-	gauges := b.gauges
+	gauges := b.hot
 	for _, slot := range slots {
 		if uint(slot) < uint(len(gauges)) {
 			sum += gauges[slot].taken
@@ -176,7 +184,7 @@ func (b *Bank) fetchSlots(slots []uint32) (sum uint64) {
 // pushFetched is pushSome for a bank of power and samples whose slots are known.
 func (b *Bank) pushFetched(dst []Period, slots []uint32, samples []acquire.Sample) []Period {
 	for i := 0; i < len(samples); i++ {
-		i += takeFetched(b.gauges, slots[i:], samples[i:])
+		i += takeFetched(b.hot, slots[i:], samples[i:])
 		if i == len(samples) {
 			break
 		}
@@ -188,7 +196,7 @@ func (b *Bank) pushFetched(dst []Period, slots []uint32, samples []acquire.Sampl
 }
 
 // takeFetched is takeSamples for slots that are known.
-func takeFetched(gauges []gauge, slots []uint32, samples []acquire.Sample) int {
+func takeFetched(gauges []hot, slots []uint32, samples []acquire.Sample) int {
 	slots = slots[:len(samples)]
 	for i := range samples {
 		s, slot := &samples[i], slots[i]
@@ -216,7 +224,7 @@ func takeFetched(gauges []gauge, slots []uint32, samples []acquire.Sample) int {
 // pushSome is Push.
 func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 	for i := 0; i < len(samples); i++ {
-		i += takeSamples(b.gauges, b.routes, samples[i:])
+		i += takeSamples(b.hot, b.routes, samples[i:])
 		if i == len(samples) {
 			break
 		}
@@ -237,7 +245,7 @@ func (b *Bank) pushSome(dst []Period, samples []acquire.Sample) []Period {
 
 // takeSamples takes common samples of power up to the first that is not one, and
 // returns how many.
-func takeSamples(gauges []gauge, routes []uint32, samples []acquire.Sample) int {
+func takeSamples(gauges []hot, routes []uint32, samples []acquire.Sample) int {
 	for i := range samples {
 		s := &samples[i]
 		if uint(s.Point) >= uint(len(routes)) {
@@ -277,7 +285,17 @@ func (b *Bank) take(dst []Period, slot uint32, s *acquire.Sample) []Period {
 		d.takeCounter(c, s)
 		return d.drop()
 	}
-	g := &b.gauges[slot]
+	g := b.gauge(slot)
+	dst = b.takeCold(dst, slot, g, s)
+	// One that the short way would have taken but for its time is followed by others.
+	if x, ok := s.Value.Float64(); ok && distinct(g.parts(x)) {
+		b.hot[slot].warm(g)
+	}
+	return dst
+}
+
+// takeCold is take for a slot of power, whose gauge is g.
+func (b *Bank) takeCold(dst []Period, slot uint32, g *gauge, s *acquire.Sample) []Period {
 	x, ok := number(s.Value)
 	if ok && s.Time < g.limit && (g.push(s.Time, x, s.Quality) || g.pushCrossing(s.Time, x, s.Quality)) {
 		return dst
@@ -308,10 +326,14 @@ func (b *Bank) AppendPeriods(dst []Period, batch *acquire.Batch) []Period {
 
 // pass takes a watermark for one slot.
 func (b *Bank) pass(dst []Period, slot uint32, watermark acquire.Instant) []Period {
+	if rec := &b.records[slot]; len(b.gauges) != 0 && rec.open && watermark < rec.end {
+		g := &b.gauges[slot]
+		g.mark = max(g.mark, watermark) // which hot does not know of
+		return dst
+	}
 	d := b.at(slot, dst)
 	if len(b.gauges) != 0 {
-		g := &b.gauges[slot]
-		d.passGauge(g, watermark)
+		d.passGauge(b.gauge(slot), watermark)
 	} else {
 		d.passCounter(&b.counters[slot], watermark)
 	}
@@ -376,7 +398,7 @@ func (b *Bank) Flush(dst []Period) []Period {
 	for i := range b.records {
 		d := b.at(uint32(i), dst)
 		if len(b.gauges) != 0 {
-			d.flushGauge(&b.gauges[i])
+			d.flushGauge(b.gauge(uint32(i)))
 		} else {
 			d.flushCounter(&b.counters[i])
 		}
@@ -394,7 +416,7 @@ func (b *Bank) Totals(slot uint32) (Totals, bool) {
 	d := b.at(slot, nil)
 	defer d.drop()
 	if len(b.gauges) != 0 {
-		g := &b.gauges[slot]
+		g := b.gauge(slot)
 		t := g.gathered()
 		return d.totals(&t, g.done, g.samples()), true
 	}

@@ -57,7 +57,7 @@ func (b *Bank) pushSlots(dst []Period, slots []uint32, times []acquire.Instant, 
 		if i >= plainUpTo {
 			plainUpTo = i + plainRun(qualities[i:])
 		}
-		i += takeColumns(b.gauges, slots[i:plainUpTo], times[i:plainUpTo], values[i:plainUpTo])
+		i += takeColumns(b.hot, slots[i:plainUpTo], times[i:plainUpTo], values[i:plainUpTo])
 		if i == len(slots) {
 			break
 		}
@@ -71,7 +71,7 @@ func (b *Bank) pushSlots(dst []Period, slots []uint32, times []acquire.Instant, 
 
 // takeColumns takes common samples, whose qualities are good, up to the first that
 // is not one, and returns how many.
-func takeColumns(gauges []gauge, slots []uint32, times []acquire.Instant, values []float64) int {
+func takeColumns(gauges []hot, slots []uint32, times []acquire.Instant, values []float64) int {
 	times, values = times[:len(slots)], values[:len(slots)]
 	for i, slot := range slots {
 		if uint(slot) >= uint(len(gauges)) {
@@ -125,24 +125,37 @@ func (b *Bank) pushColumns(dst []Period, slot uint32, times []acquire.Instant, v
 	if len(values) != len(times) || qualities != nil && len(qualities) != len(times) {
 		return dst, errColumns
 	}
-	for i := 0; i < len(times); i++ {
-		if len(b.gauges) != 0 {
-			g := &b.gauges[slot]
-			n := min(len(times)-i, chunk)
-			if qualities == nil || allPlain(qualities[i:i+n]) {
-				if n = g.pushChunk(times[i:i+n], values[i:i+n]); n > 0 {
-					i += n - 1
-					continue
-				}
-			}
-		}
-		q := acquire.Good
+	if len(b.gauges) != 0 {
+		return b.pushGaugeColumns(dst, slot, times, values, qualities), nil
+	}
+	q := acquire.Good
+	for i, t := range times {
 		if qualities != nil {
 			q = qualities[i]
 		}
-		dst = b.take(dst, slot, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
+		dst = b.take(dst, slot, &acquire.Sample{Time: t, Value: acquire.Float64(values[i]), Quality: q})
 	}
 	return dst, nil
+}
+
+// pushGaugeColumns is pushColumns for a slot of power.
+func (b *Bank) pushGaugeColumns(dst []Period, slot uint32, times []acquire.Instant, values []float64, qualities []acquire.Quality) []Period {
+	g, q := b.gauge(slot), acquire.Good
+	for i := 0; i < len(times); i++ {
+		n := min(len(times)-i, chunk)
+		if qualities == nil || allPlain(qualities[i:i+n]) {
+			if n = g.pushChunk(times[i:i+n], values[i:i+n]); n > 0 {
+				i += n - 1
+				continue
+			}
+		}
+		if qualities != nil {
+			q = qualities[i]
+		}
+		dst = b.takeCold(dst, slot, g, &acquire.Sample{Time: times[i], Value: acquire.Float64(values[i]), Quality: q})
+	}
+	b.hot[slot].warm(g)
+	return dst
 }
 
 func (b *Bank) pushRegular(dst []Period, slot uint32, start acquire.Instant, step time.Duration, values []float64) ([]Period, error) {
@@ -152,8 +165,7 @@ func (b *Bank) pushRegular(dst []Period, slot uint32, start acquire.Instant, ste
 	t := start
 	for i := 0; i < len(values); {
 		if len(b.gauges) != 0 {
-			g := &b.gauges[slot]
-			if n := g.pushSteps(t, acquire.Instant(step), values[i:i+min(len(values)-i, chunk)]); n > 0 {
+			if n := b.gauge(slot).pushSteps(t, acquire.Instant(step), values[i:i+min(len(values)-i, chunk)]); n > 0 {
 				i += n
 				t += acquire.Instant(n) * acquire.Instant(step)
 				continue

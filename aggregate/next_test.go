@@ -48,14 +48,14 @@ func TestTakeNextIsTakeGauge(t *testing.T) {
 			}
 			d := short.at(0, got)
 			x, _ := s.Value.Float64()
-			if g := &short.gauges[0]; d.takeNext(g, s.Time, x, s.Quality) {
+			if g := short.gauge(0); d.takeNext(g, s.Time, x, s.Quality) {
 				took++
 			} else {
 				d.takeGauge(g, &s)
 			}
 			got = d.drop()
 			d = long.at(0, want)
-			d.takeGauge(&long.gauges[0], &s)
+			d.takeGauge(long.gauge(0), &s)
 			want = d.drop()
 			require.Equal(t, want, got)
 		}

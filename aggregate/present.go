@@ -56,7 +56,7 @@ func (b *Bank) Present(slot uint32) (Period, bool) {
 	}
 	rec, c := &b.records[slot], *b.channel(slot)
 	if len(b.gauges) != 0 {
-		b.gauges[slot].arm()
+		b.gauge(slot).arm()
 	}
 	p := Period{Slot: slot, Flags: c.flags, Start: rec.start, End: min(c.done, rec.end), in: c.in, out: c.out, kind: b.desk.plan.kind}
 	if p.End <= p.Start {

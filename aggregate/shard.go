@@ -178,7 +178,7 @@ func (s *Shard) forget() {
 	c.tally, c.flags = tally{}, grafted
 	*rec = record{start: rec.start, end: rec.end, began: rec.start, open: true}
 	if len(s.bank.gauges) != 0 {
-		g := &s.bank.gauges[0]
+		g := s.bank.gauge(0)
 		g.taken &= 3
 		g.arm()
 	} else {
@@ -246,8 +246,9 @@ func (b *Bank) precedes(next *Shard, c *channel) error {
 // channel returns the channel of a slot at rest.
 func (b *Bank) channel(slot uint32) *channel {
 	if len(b.gauges) != 0 {
-		b.gauges[slot].rest()
-		return &b.gauges[slot].channel
+		g := b.gauge(slot)
+		g.rest()
+		return &g.channel
 	}
 	b.counters[slot].rest()
 	return &b.counters[slot].channel
@@ -260,7 +261,8 @@ func (b *Bank) graft(dst []Period, slot uint32, next *Shard) []Period {
 	c := b.channel(slot)
 	d.replay(c, next.bank.desk.journal)
 	if len(b.gauges) != 0 {
-		n := next.bank.gauges[0]
+		n, h := next.bank.gauges[0], next.bank.hot[0] // next stays as it is
+		h.cool(&n)
 		n.rest()
 		n.graftOnto(c)
 		n.taken += b.gauges[slot].taken &^ 3

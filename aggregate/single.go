@@ -13,7 +13,7 @@ import (
 // mostly none.
 type Meter struct {
 	bank Bank
-	g    *gauge   // of power; a disarmed one for a register
+	g    *hot     // of power; a disarmed one for a register
 	c    *counter // nil for power
 }
 
@@ -25,9 +25,9 @@ func NewMeter(p *Plan) (*Meter, error) {
 	}
 	m := &Meter{bank: *b}
 	if p.isGauge() {
-		m.g = &m.bank.gauges[0]
+		m.g = &m.bank.hot[0]
 	} else {
-		m.g, m.c = &gauge{limit: disarmed}, &m.bank.counters[0]
+		m.g, m.c = &hot{limit: disarmed}, &m.bank.counters[0]
 	}
 	return m, nil
 }
@@ -47,9 +47,6 @@ func (m *Meter) Push(dst []Period, t acquire.Instant, v float64, q acquire.Quali
 
 // pushOther is Push for what is not a common sample.
 func (m *Meter) pushOther(dst []Period, t acquire.Instant, v float64, q acquire.Quality) []Period {
-	if m.g.push(t, v, q) {
-		return dst
-	}
 	return m.take(dst, t, acquire.Float64(v), q)
 }
 

@@ -73,8 +73,9 @@ func (b *Bank) fields(k *codec, slot uint32) {
 	rec.fields(k)
 	var c *channel
 	if len(b.gauges) != 0 {
-		b.gauges[slot].fields(k)
-		c = &b.gauges[slot].channel
+		g := b.gauge(slot)
+		g.fields(k)
+		c = &g.channel
 	} else {
 		b.counters[slot].fields(k)
 		c = &b.counters[slot].channel

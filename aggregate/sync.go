@@ -134,7 +134,7 @@ func (b *Bank) sync(dst []Period, slot uint32, t acquire.Instant) ([]Period, err
 // have moved.
 func (b *Bank) settle(d *desk) {
 	if len(b.gauges) != 0 {
-		g := &b.gauges[d.slot]
+		g := b.gauge(d.slot)
 		g.rest()
 		g.arm()
 		d.settleGauge(g)
