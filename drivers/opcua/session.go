@@ -83,7 +83,10 @@ func createSession(ctx context.Context, c *channel, cfg sessionConfig) (*session
 		return nil, err
 	}
 	const least, most = float64(time.Second / time.Millisecond), float64(24 * time.Hour / time.Millisecond)
-	s.timeout = time.Duration(min(max(made.Timeout, least), most)) * time.Millisecond
+	if !(made.Timeout >= least) { // or not a number
+		made.Timeout = least
+	}
+	s.timeout = time.Duration(min(made.Timeout, most)) * time.Millisecond
 	return s, nil
 }
 

@@ -404,6 +404,49 @@ func attacks() (list []attack) {
 		attack{name: "refused with a lie about lengths", fault: hello(instead(framed("ERRF", 0, 0, 0, 0x80, 0xFF, 0xFF, 0xFF, 0x7F))), want: protocol, before: "CreateSession"},
 		attack{name: "twice", fault: hello(opcuatest.Twice()), want: protocol, before: "CreateSession"},
 	)
+	endpoints := func(f opcuatest.Fault) opcuatest.Fault { return on("GetEndpoints", f) }
+	add("discovery",
+		attack{name: "2^31-1 endpoints", fault: endpoints(opcuatest.Results(math.MaxInt32)), want: protocol, before: "CreateSession"},
+		attack{name: "no endpoints", fault: endpoints(opcuatest.Results(0)), want: either(protocol, security), before: "CreateSession"},
+		attack{name: "2,000 endpoints", fault: endpoints(func(x *opcuatest.Exchange) {
+			x.Body = func(b []byte) []byte {
+				const list = 28 // behind the header: a length, and the endpoints
+				n := binary.LittleEndian.Uint32(b[list-4:])
+				each := b[list:]
+				b = slices.Clone(b[:list])
+				for range 2000 {
+					b = append(b, each...)
+				}
+				binary.LittleEndian.PutUint32(b[list-4:], 2000*n)
+				return b
+			}
+		}), want: either(protocol, service), before: "CreateSession"}, // more than is taken from somebody unknown
+		attack{name: "endless", fault: endpoints(opcuatest.EndlessMessage(8000)), want: either(protocol, service), before: "CreateSession"},
+		attack{name: "string table of 2^31-1", fault: endpoints(opcuatest.StringTable(math.MaxInt32)), want: protocol, before: "CreateSession"},
+		attack{name: "cut to 100 bytes", fault: endpoints(opcuatest.Truncated(100)), want: protocol, before: "CreateSession"},
+		attack{name: "fault", fault: endpoints(opcuatest.Failing(0x800E0000)), want: service, before: "CreateSession"},
+	)
+	timed := func(ms float64) opcuatest.Fault {
+		return func(x *opcuatest.Exchange) {
+			if x.Proof != nil {
+				x.Proof.Timeout = ms
+			}
+		}
+	}
+	add("session",
+		attack{name: "cut to 60 bytes", fault: on("CreateSession", opcuatest.Truncated(60)), want: protocol, before: "ActivateSession"},
+		attack{name: "with something behind", fault: on("CreateSession", opcuatest.Extended(5)), want: protocol, before: "ActivateSession"},
+		attack{name: "of another type", fault: on("CreateSession", opcuatest.WrongType(470)), want: protocol, before: "ActivateSession"},
+		attack{name: "for another request", fault: on("CreateSession", opcuatest.WrongHandle()), want: protocol, before: "ActivateSession"},
+		attack{name: "for no time", fault: timed(0), want: right},
+		attack{name: "for less than no time", fault: timed(-1), want: right},
+		attack{name: "for ever", fault: timed(math.Inf(1)), want: right},
+		attack{name: "for no number", fault: timed(math.NaN()), want: right},
+		attack{name: "activation cut", fault: on("ActivateSession", opcuatest.Truncated(40)), want: protocol},
+		attack{name: "activation without a nonce", fault: on("ActivateSession", opcuatest.Results(-1)), modes: secured, want: either(protocol, security)},
+		attack{name: "activation refused", fault: on("ActivateSession", opcuatest.Failing(0x80130000)), want: service},
+		attack{name: "full", fault: on("CreateSession", opcuatest.Failing(0x80560000)), want: service, before: "ActivateSession"},
+	)
 	add("message length",
 		attack{name: "size of 4 GiB", standing: true, fault: read(opcuatest.WrongSize(max32)), want: protocol},
 		attack{name: "size of 7", standing: true, fault: read(opcuatest.WrongSize(7)), want: protocol},
