@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"os"
 	"path/filepath"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -137,8 +136,8 @@ const (
 )
 
 // openFile opens a capture, compressed by gzip or not, and reads its head.
-func openFile(path string) (*captureFile, error) {
-	source, err := os.Open(path)
+func openFile(path string, open func(string) (io.ReadCloser, error)) (*captureFile, error) {
+	source, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("passive: %w", err)
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -93,6 +91,14 @@ func drain(t testing.TB, cfg passive.ReaderConfig) passive.Stats {
 // small bounds the memory of a fuzz run.
 var small = passive.Limits{MaxConnections: 8, MaxHeld: 1 << 16, MaxMessage: 1 << 15}
 
+// inMemory makes a capture of bytes.
+func inMemory(b []byte) passive.ReaderConfig {
+	return passive.ReaderConfig{
+		Files: []string{"memory"}, Limits: small,
+		Open: func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil },
+	}
+}
+
 // FuzzFile reads any bytes as a capture.
 func FuzzFile(f *testing.F) {
 	_, r := seed(f)
@@ -112,10 +118,8 @@ func FuzzFile(f *testing.F) {
 	_, _ = z.Write(old.Bytes())
 	require.NoError(f, z.Close())
 	f.Add(zipped.Bytes())
-	path := filepath.Join(f.TempDir(), "fuzz.pcap")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		require.NoError(t, os.WriteFile(path, b, 0o600))
-		drain(t, passive.ReaderConfig{Files: []string{path}, Limits: small})
+		drain(t, inMemory(b))
 	})
 }
 
@@ -131,7 +135,6 @@ func FuzzStream(f *testing.F) {
 	f.Add(uint8(0), talk)
 	f.Add(uint8(1), []byte("\x10\x00HELF\x10\x00\x00\x00abcdefgh\x10\x01ACKF\x10\x00\x00\x00abcdefgh"))
 	f.Add(uint8(2), []byte("\x1d\x000\x1b\x02\x01\x01\x04\x06public\xa0\x0e\x02\x01\x01\x02\x01\x00\x02\x01\x000\x030\x01\x05"))
-	path := filepath.Join(f.TempDir(), "fuzz.pcap")
 	f.Fuzz(func(t *testing.T, what uint8, b []byte) {
 		var file bytes.Buffer
 		le, be := binary.LittleEndian, binary.BigEndian
@@ -159,8 +162,7 @@ func FuzzStream(f *testing.F) {
 			file.Write(le.AppendUint32(le.AppendUint32(nil, uint32(len(packet))), uint32(len(packet))))
 			file.Write(packet)
 		}
-		require.NoError(t, os.WriteFile(path, file.Bytes(), 0o600))
-		drain(t, passive.ReaderConfig{Files: []string{path}, Limits: small})
+		drain(t, inMemory(file.Bytes()))
 	})
 }
 
@@ -175,7 +177,6 @@ func FuzzPackets(f *testing.F) {
 	f.Add(uint8(4), []byte("\x1c\x45\x00\x00\x1c\x00\x00\x20\x00\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02\x00\xa1\x00\xa1\x00\x08\x00\x00"))
 	f.Add(uint8(4), []byte("\x38\x60\x00\x00\x00\x00\x10\x2c\x40aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbb\x11\x00\x00\x01\x00\x00\x00\x07\x00\xa1\x00\xa1\x00\x08\x00\x00"))
 	links := []uint32{1, 113, 276, 0, 101, 108, 12, 228, 229, 105}
-	path := filepath.Join(f.TempDir(), "fuzz.pcap")
 	f.Fuzz(func(t *testing.T, link uint8, b []byte) {
 		var file bytes.Buffer
 		le := binary.LittleEndian
@@ -189,8 +190,7 @@ func FuzzPackets(f *testing.F) {
 			file.Write(b[1 : 1+n])
 			b = b[1+n:]
 		}
-		require.NoError(t, os.WriteFile(path, file.Bytes(), 0o600))
-		drain(t, passive.ReaderConfig{Files: []string{path}, Limits: small})
+		drain(t, inMemory(file.Bytes()))
 	})
 }
 
@@ -217,7 +217,7 @@ func TestDamagedConversations(t *testing.T) {
 		for range 1 + rng.IntN(20) {
 			b[rng.IntN(len(b))] = byte(rng.Uint32())
 		}
-		drain(t, passive.ReaderConfig{Files: []string{write(t, b)}, Limits: small})
+		drain(t, inMemory(b))
 	}
 }
 

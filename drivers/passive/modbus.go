@@ -80,7 +80,7 @@ func (t *modbusTalk) data(from direction, b []byte) {
 			take = min(n-len(s.partial), len(b))
 		}
 		s.partial, b = append(s.partial, b[:take]...), b[take:]
-		if n, _ = t.framing.length(from, s.partial); n == len(s.partial) {
+		if n, ok = t.framing.length(from, s.partial); ok && n == len(s.partial) {
 			frame := s.partial
 			s.partial = nil // the observation keeps it
 			t.frame(from, frame)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"time"
 
@@ -43,6 +44,8 @@ type ReaderConfig struct {
 	// read in the order of time, as far as each file is in order itself, so that the
 	// files of a ring, or of several taps, may be given in any order. Required.
 	Files []string
+	// Open opens a file of Files, which it may do several times. Default: os.Open.
+	Open func(name string) (io.ReadCloser, error)
 	// ModbusPorts are the TCP ports of servers that speak Modbus, in MBAP or RTU frames:
 	// which of the two is found out. Default: 502.
 	ModbusPorts []uint16
@@ -72,6 +75,9 @@ func (c ReaderConfig) checked() (ReaderConfig, error) {
 		if slices.Contains(c.Files[:i], name) {
 			fault("file %q is given twice", name)
 		}
+	}
+	if c.Open == nil {
+		c.Open = func(name string) (io.ReadCloser, error) { return os.Open(name) }
 	}
 	owner := make(map[uint16]string)
 	for _, ports := range []struct {
@@ -146,7 +152,7 @@ func NewReader(cfg ReaderConfig) (*Reader, error) {
 	var faults []error
 	for i, path := range cfg.Files {
 		q := &queued{path: path, index: i}
-		if err := q.look(); err != nil {
+		if err := q.look(cfg.Open); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -161,8 +167,8 @@ func NewReader(cfg ReaderConfig) (*Reader, error) {
 
 // look finds out when a file begins. An empty one, and one that is cut before its first
 // packet, begins at once: reading it tells.
-func (q *queued) look() error {
-	f, err := openFile(q.path)
+func (q *queued) look(open func(string) (io.ReadCloser, error)) error {
+	f, err := openFile(q.path, open)
 	if err != nil {
 		return err
 	}
@@ -246,7 +252,7 @@ func (r *Reader) earliest() (*queued, error) {
 		if n := len(r.waiting); n > 0 && (best < 0 || r.waiting[n-1].begins < r.open[best].latest) {
 			q := r.waiting[n-1]
 			r.waiting = r.waiting[:n-1]
-			f, err := openFile(q.path)
+			f, err := openFile(q.path, r.cfg.Open)
 			if err != nil {
 				return nil, err
 			}
