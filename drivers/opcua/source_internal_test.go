@@ -16,6 +16,7 @@ import (
 
 // TestSourceOfGopcua acquires from gopcua's server over TCP: None, and the best it has.
 func TestSourceOfGopcua(t *testing.T) {
+	t.Parallel() // it waits for a real clock
 	key := selfSigned(t, "urn:server", 2048)
 	address := gopcuaServer(t, key)
 	store, err := OpenStore(t.TempDir())
