@@ -2,6 +2,8 @@ package replay_test
 
 import (
 	"context"
+	"flag"
+	"io"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -15,12 +17,12 @@ import (
 	"github.com/fieldtap/fieldtap/drivers/replay"
 )
 
-// plant records n seconds of 500 points.
-func plant(t testing.TB, n int) string {
+// plant records n seconds of so many points.
+func plant(t testing.TB, n, points int) string {
 	path := filepath.Join(t.TempDir(), "plant.mcap")
 	catalog := acquire.NewCatalog()
 	var ids []acquire.PointID
-	for i := range 500 {
+	for i := range points {
 		id, err := catalog.Define(acquire.Point{Name: strconv.Itoa(i), Kind: acquire.KindFloat64})
 		require.NoError(t, err)
 		ids = append(ids, id)
@@ -42,7 +44,7 @@ func plant(t testing.TB, n int) string {
 }
 
 func BenchmarkReplay(b *testing.B) {
-	src := open(b, plant(b, 400), replay.Config{})
+	src := open(b, plant(b, 4000, 500), replay.Config{})
 	var batch acquire.Batch
 	samples := 0
 	b.ReportAllocs()
@@ -75,8 +77,32 @@ func TestDay(t *testing.T) {
 	})
 }
 
+var day = flag.Int("day", 10, "points of which TestDayOfPlant replays a day")
+
+// A day of a plant passes as recorded, in virtual time. How long that takes by a real
+// clock is told, for the table of BENCHMARKS.md: -v -args -day 100.
+func TestDayOfPlant(t *testing.T) {
+	path := plant(t, 86_400, *day)
+	begun := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		stream, err := open(t, path, replay.Config{Pace: replay.AsRecorded}).Open(t.Context())
+		require.NoError(t, err)
+		defer stream.Close()
+		var b acquire.Batch
+		samples := 0
+		for err = stream.Next(t.Context(), &b); err == nil; err = stream.Next(t.Context(), &b) {
+			samples += len(b.Samples)
+		}
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, 86_400**day, samples)
+		require.Equal(t, 86_399*time.Second, time.Since(start))
+	})
+	t.Logf("a day of %d points in %s", *day, time.Since(begun))
+}
+
 func TestReplayAllocs(t *testing.T) {
-	stream, err := open(t, plant(t, 400), replay.Config{Shift: time.Hour}).Open(t.Context())
+	stream, err := open(t, plant(t, 400, 500), replay.Config{Shift: time.Hour}).Open(t.Context())
 	require.NoError(t, err)
 	defer stream.Close()
 	var b acquire.Batch
