@@ -27,14 +27,14 @@ type watch struct {
 	stream acquire.Stream
 	blind  bool // values may be anything
 
-	next              int64
-	good, bad         int
-	wrong, twice      int
-	lost, unsaid      int64
-	said              bool // that there is something wrong, since the value before
-	goodAt            time.Time
-	seq, shape, other acquire.PointID
-	shapes            int // bad samples of the variable with a shape of its own
+	next         int64
+	good, bad    int
+	wrong, twice int
+	lost, unsaid int64
+	said         bool // that there is something wrong, since the value before
+	goodAt       time.Time
+	seq          acquire.PointID
+	shapes       int // bad samples of the variable with a shape of its own
 }
 
 const tick = 100 * time.Millisecond
@@ -55,7 +55,7 @@ func newWatchOf(t *testing.T, mode opcua.Mode, arrange func(*siege)) *watch {
 		Points: []opcua.Point{{Name: "seq", Node: "ns=2;s=Seq", Kind: acquire.KindInt64}, {Name: "number", Node: "ns=2;s=Number", Kind: acquire.KindInt64}},
 	})
 	require.NoError(t, err)
-	w.seq, w.other = w.source.Points()[0], w.source.Points()[1]
+	w.seq = w.source.Points()[0]
 	w.stream, err = acquire.Reconnect(w.source, acquire.Backoff{}).Open(t.Context())
 	require.NoError(t, err)
 	return w
