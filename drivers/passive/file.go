@@ -181,7 +181,7 @@ func newFile(path string, source io.Reader) (*captureFile, error) {
 		default:
 			continue
 		}
-		f.clock.link = f.order.Uint32(head[20:]) & 0x0FFFFFFF // above it stands how long a check sequence is
+		f.clock.link = uint32(uint16(f.order.Uint32(head[20:]))) // above it stands how long a check sequence is
 		return f, nil
 	}
 	return nil, f.damage(errFormat)
