@@ -69,7 +69,11 @@ func (s *Shard) fields(k *codec) {
 	k.sample(&s.earlier)
 	s.head = listed(k, s.head, 28)
 	for i := range s.head {
-		k.sample(&s.head[i])
+		x := &s.head[i]
+		word(k, &x.Time) // of any, as it came
+		short(k, &x.Point)
+		k.value(&x.Value)
+		short(k, &x.Quality)
 	}
 	s.bank.fields(k, 0)
 	d := &s.bank.desk

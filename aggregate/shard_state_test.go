@@ -90,6 +90,15 @@ func shardOf(t testing.TB, series aggregate.Series, n int) (*aggregate.Plan, *ag
 	return plan, s
 }
 
+// Samples at the head that have no time are kept as they came.
+func TestShardStateOfSamplesWithoutTime(t *testing.T) {
+	plan, s := shardOf(t, aggregate.Series{Unit: units.WattHour}, 0)
+	for _, at := range []acquire.Instant{0, -5, 1<<63 - 1, -1 << 63, benchStart} {
+		s.PushCount(at, 7, acquire.Good)
+	}
+	restored(t, plan, s)
+}
+
 func TestShardStateIsChecked(t *testing.T) {
 	plan, s := shardOf(t, aggregate.Series{Unit: units.Watt}, 60)
 	state, err := s.MarshalBinary()
