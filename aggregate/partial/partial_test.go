@@ -159,7 +159,7 @@ func TestYearFromDaysInAnyOrder(t *testing.T) {
 				}
 				for _, length := range []time.Duration{24 * time.Hour, 7 * time.Hour} {
 					_, all := parts(t, plan, length, samples)
-					require.Greater(t, len(all), days*3/4)
+					require.Greater(t, len(all), days/2)
 					set, m, got := merge(t, plan, random, all)
 					require.Empty(t, set.Faults(0, 0))
 					require.True(t, slices.Equal(want, got))
