@@ -114,11 +114,8 @@ const (
 	groupEqual = 0xff // all are equal to the number that follows
 )
 
-// Runs of equal differences from these lengths on are groups of their own.
-const (
-	minZeros = 4
-	minEqual = 8
-)
+// minRun is from how many equal differences on these are a group of their own.
+const minRun = 8
 
 // maxGroup is how many differences get a width in common at a time.
 const maxGroup = 64
@@ -134,7 +131,7 @@ func appendDifferences(col []byte, all []uint64) []byte {
 		for i+n < len(all) && all[i+n] == z {
 			n++
 		}
-		if z == 0 && n >= minZeros || n >= minEqual {
+		if n >= minRun {
 			col = appendGroup(col, all[start:i], width)
 			if z == 0 {
 				col = append(col, groupZero)
@@ -162,27 +159,37 @@ func appendDifferences(col []byte, all []uint64) []byte {
 // common, and that width. They end before a run, and before one that needs many more
 // bits than those before it.
 func alike(all []uint64, i int) (end, width int) {
-	or, run := all[i], 1
-	limit := min(i+maxGroup, len(all))
-	for end = i + 1; end < limit; end++ {
-		z := all[end]
-		if z == all[end-1] {
-			if run++; z == 0 && run == minZeros || run == minEqual {
-				end -= run - 1
-				break
-			}
-			continue
-		}
-		run = 1
-		if z>>8 > or || end == i+1 && or>>8 > z {
-			break
-		}
-		or |= z
+	or, limit := all[i], min(i+maxGroup, len(all))
+	end = i + 1
+	if end < limit && or>>8 <= all[end] { // else the first is many bits longer
+		end, or = alikeFrom(all[:limit], end, or)
 	}
 	if width = max(bits.Len64(or), 1); width > maxPacked {
 		width = 64
 	}
 	return end, width
+}
+
+func alikeFrom(all []uint64, end int, or uint64) (int, uint64) {
+	// Four at a time. Of a run, two of every fourth number are equal.
+	for end+2*4 <= len(all) {
+		next := all[end : end+4+1]
+		four := next[0] | next[1] | next[2] | next[3]
+		if four>>8 > or || next[0] == next[4] {
+			break
+		}
+		or |= four
+		end += 4
+	}
+	for run := 1; end < len(all) && all[end]>>8 <= or; end++ {
+		if all[end] != all[end-1] {
+			run = 1
+		} else if run++; run == minRun {
+			return end - (minRun - 1), or
+		}
+		or |= all[end]
+	}
+	return end, or
 }
 
 func appendGroup(col []byte, group []uint64, width int) []byte {
