@@ -108,6 +108,7 @@ func TestRenewal(t *testing.T) {
 			require.True(t, right(values, err), "%v", err)
 		}
 		require.NoError(t, c.Close(t.Context()))
+		synctest.Wait()
 		stats := s.server.Stats()
 		assert.EqualValues(t, 2, stats.Connections)
 		assert.GreaterOrEqual(t, stats.Requests["OpenSecureChannel"], uint64(5)) // one to look up endpoints, one to open, the others to renew

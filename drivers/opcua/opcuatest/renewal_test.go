@@ -137,3 +137,49 @@ func TestCloseInSilence(t *testing.T) {
 		require.NoError(t, w.server.Close())
 	})
 }
+
+// Whoever takes the place of the server when the connection is lost gets nothing, however
+// often it is tried: neither the password nor the token that stands for the session. The
+// server, when it is back, is resumed.
+func TestTakeoverAtReconnect(t *testing.T) {
+	k := makeKeys()
+	other := opcuatest.Identity{Certificate: certify(t, serverURI, k.other, nil, nil, nil).Raw, Key: k.other}
+	for name, fault := range map[string]opcuatest.Fault{
+		"policy None":                    opcuatest.Downgraded(),
+		"certificate and key of another": opcuatest.Impersonated(other),
+		"right certificate, wrong key":   opcuatest.Unproved(other),
+		"forged":                         opcuatest.On("OpenSecureChannel", opcuatest.Forged()),
+	} {
+		for _, mode := range secured {
+			t.Run(name+"/"+mode.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWatch(t, mode)
+					w.read(3 * time.Second)
+					before := w.server.Stats()
+					w.server.SetFault(func(x *opcuatest.Exchange) {
+						if x.Opening != nil && !x.Opening.Plain { // the channel of discovery has nothing to be taken
+							fault(x)
+						}
+					})
+					w.server.Disconnect()
+					w.read(10 * time.Second)
+					now := w.server.Stats()
+					assert.Greater(t, now.Connections, before.Connections+4, "it is tried")
+					for _, service := range []string{"CreateSession", "ActivateSession"} {
+						assert.Equal(t, before.Requests[service], now.Requests[service], service)
+					}
+					assert.True(t, failed[*opcua.SecurityError]()(nil, w.source.Stats().LastError), "%v", w.source.Stats().LastError)
+					w.secretless(t, w.source.Stats().LastError)
+					w.server.SetFault(nil)
+					w.read(10 * time.Second)
+					assert.Less(t, time.Since(w.goodAt), 2*time.Second)
+					assert.Zero(t, w.wrong+w.twice)
+					assert.Zero(t, w.lost, "what the server kept")
+					assert.EqualValues(t, 1, w.server.Stats().SessionsCreated)
+					require.NoError(t, w.stream.Close())
+					require.NoError(t, w.server.Close())
+				})
+			})
+		}
+	}
+}
