@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -308,6 +310,104 @@ func TestTimesDoNotGoBackwards(t *testing.T) {
 	assert.Equal(t, []float64{0, 1, 2, 2, 2, 2 + 3600 + 60}, seconds)
 }
 
+// addressed is a connection with addresses.
+type addressed struct {
+	scripted
+	local, remote net.Addr
+}
+
+func (a *addressed) LocalAddr() net.Addr  { return a.local }
+func (a *addressed) RemoteAddr() net.Addr { return a.remote }
+
+func TestAddressesAreThoseOfTheConnection(t *testing.T) {
+	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	udp := func(s string) net.Addr { return net.UDPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	for _, c := range []struct {
+		local, remote net.Addr
+		want, to      string
+		packets       bool
+	}{
+		{tcp("10.0.0.1:5000"), tcp("10.0.0.2:502"), "10.0.0.1:5000", "10.0.0.2:502", false},
+		{tcp("[::ffff:10.0.0.1]:5000"), tcp("10.0.0.2:502"), "10.0.0.1:5000", "10.0.0.2:502", false},
+		{tcp("[fe80::1%eth0]:5000"), tcp("[fe80::2%eth0]:502"), "[fe80::1]:5000", "[fe80::2]:502", false},
+		{udp("[2001:db8::1]:5000"), udp("[2001:db8::2]:161"), "[2001:db8::1]:5000", "[2001:db8::2]:161", true},
+		{udp("10.0.0.1:5000"), udp("[2001:db8::2]:161"), "192.0.2.1:49152", "192.0.2.2:161", true},
+		{&net.UnixAddr{Name: "/run/x", Net: "unix"}, nil, "192.0.2.1:49152", "192.0.2.2:161", false},
+		{nil, nil, "192.0.2.1:49152", "192.0.2.2:161", false},
+	} {
+		long := bytes.Repeat([]byte("0123456789abcdef"), 10_000)
+		if c.packets {
+			long = long[:9000]
+		}
+		recording, _, _ := record(t, wire.Config{Secrets: true}, wire.Link{Protocol: wire.SNMP{}}, &addressed{local: c.local, remote: c.remote}, func(conn net.Conn) {
+			conn.Write(long)
+			conn.Close()
+		})
+		got := recording.Conversations[0]
+		assert.Equal(t, c.want, got.Local.String())
+		assert.Equal(t, c.to, got.Remote.String())
+		assert.Equal(t, c.packets, got.Packets)
+		assert.True(t, bytes.Equal(long, joined(got.Events, wire.Sent)))
+		assert.Zero(t, recording.Skipped)
+	}
+}
+
+// A datagram longer than IP can say, of a connection in memory, is cut and not lost.
+func TestGiantDatagram(t *testing.T) {
+	recording, _, _ := record(t, wire.Config{}, wire.Link{Packets: true}, &scripted{}, func(conn net.Conn) { conn.Write(make([]byte, 70_000)) })
+	assert.Len(t, joined(recording.Conversations[0].Events, wire.Sent), 65507)
+	assert.Zero(t, recording.Skipped)
+}
+
+// A listener has a conversation with each sender.
+func TestListener(t *testing.T) {
+	for _, on := range []string{"127.0.0.1:0", ":0"} {
+		var file bytes.Buffer
+		rec, err := wire.NewRecorder(&file, wire.Config{})
+		require.NoError(t, err)
+		listen := rec.Listen(wire.Link{Protocol: wire.SNMP{}}, func(context.Context) (net.PacketConn, error) { return net.ListenPacket("udp", on) })
+		conn, err := listen(t.Context())
+		require.NoError(t, err)
+		_, port, err := net.SplitHostPort(conn.LocalAddr().String())
+		require.NoError(t, err)
+		trap := getRequest(canary)
+		b := make([]byte, 1000)
+		for i := range 3 {
+			sender, err := net.Dial("udp", net.JoinHostPort("127.0.0.1", port))
+			require.NoError(t, err)
+			_, err = sender.Write(trap)
+			require.NoError(t, err)
+			n, from, err := conn.ReadFrom(b)
+			require.NoError(t, err)
+			require.Equal(t, trap, b[:n])
+			if i == 1 {
+				_, err = conn.WriteTo(trap[:10], from)
+				require.NoError(t, err)
+			}
+			require.NoError(t, sender.Close())
+		}
+		require.NoError(t, conn.Close())
+		require.NoError(t, rec.Close())
+		assert.NotContains(t, file.String(), canary)
+		recording, err := wire.Read(&file)
+		require.NoError(t, err)
+		require.Len(t, recording.Conversations, 3)
+		for i, c := range recording.Conversations {
+			want := []wire.Kind{wire.Received}
+			if i == 1 {
+				want = append(want, wire.Sent)
+			}
+			assert.Equal(t, want, kinds(c.Events))
+			assert.Equal(t, port, strconv.Itoa(int(c.Local.Port())))
+			assert.Equal(t, "127.0.0.1", c.Remote.Addr().String())
+			assert.Len(t, c.Events[0].Data, len(trap))
+		}
+		failing := rec.Listen(wire.Link{}, func(context.Context) (net.PacketConn, error) { return nil, io.ErrUnexpectedEOF })
+		_, err = failing(t.Context())
+		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	}
+}
+
 func TestRecordingAllocatesNothing(t *testing.T) {
 	for name, link := range map[string]wire.Link{
 		"modbus":   {Protocol: wire.Modbus{}},
@@ -319,7 +419,7 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 			if link.Protocol == (wire.Modbus{}) {
 				frame = []byte{0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, 2}
 			}
-			rec, err := wire.NewRecorder(io.Discard, wire.Config{})
+			rec, err := wire.NewRecorder(io.Discard, wire.Config{Buffer: 128 << 10})
 			require.NoError(t, err)
 			defer rec.Close()
 			inner := &echo{frame: frame}
@@ -334,7 +434,7 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for range 20000 { // until the buffers have their size
+			for range 3000 { // until the buffers have their size
 				exchange()
 			}
 			assert.Zero(t, testing.AllocsPerRun(1000, exchange))
