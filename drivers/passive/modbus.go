@@ -20,7 +20,7 @@ type modbusTalk struct {
 	framing framing
 	waiting []*modbusRequest // oldest first
 	heard   bool             // the server has sent something
-	missed  uint64           // gaps in what the server sent: answers may lie in them
+	missed  uint64           // how often something of the server's was missed: answers may lie in it
 }
 
 type modbusStream struct {
@@ -46,33 +46,34 @@ func (r *modbusRequest) number() uint64 { return r.id }
 func (r *modbusRequest) settle()        { r.id = 0 }
 
 func (t *modbusTalk) gap(from direction) {
-	t.streams[from].lose(t.d, 0)
 	t.streams[from].gaps++
-	if from == toClient {
-		t.missed++
-	}
+	t.lose(from, 0)
 }
 
 func (t *modbusTalk) join(from direction) { t.streams[from].lost = true }
 
 // lose passes over bytes, those at hand included.
-func (s *modbusStream) lose(d *decoder, skipped int) {
-	d.stats.SkippedBytes += uint64(len(s.partial) + skipped)
+func (t *modbusTalk) lose(from direction, skipped int) {
+	s := &t.streams[from]
+	t.d.stats.SkippedBytes += uint64(len(s.partial) + skipped)
 	s.partial, s.lost = nil, true
+	if from == toClient {
+		t.missed++
+	}
 }
 
 func (t *modbusTalk) data(from direction, b []byte) {
 	s := &t.streams[from]
 	t.heard = t.heard || from == toClient
 	if (t.framing == undecided || s.lost) && !t.find(from, b) {
-		s.lose(t.d, len(b))
+		t.lose(from, len(b))
 		return
 	}
 	for len(s.partial) > 0 && len(b) > 0 {
 		n, ok := t.framing.length(from, s.partial)
 		if !ok {
 			t.d.stats.Malformed++
-			s.lose(t.d, len(b))
+			t.lose(from, len(b))
 			return
 		}
 		take := 1 // as long as the length is not known
@@ -90,7 +91,7 @@ func (t *modbusTalk) data(from direction, b []byte) {
 		n, ok := t.framing.length(from, b)
 		if !ok {
 			t.d.stats.Malformed++
-			s.lose(t.d, len(b))
+			t.lose(from, len(b))
 			return
 		}
 		if n == 0 || n > len(b) {
@@ -264,7 +265,7 @@ func (t *modbusTalk) close(orderly bool) {
 		t.waiting[0].expire(why)
 	}
 	for from := range t.streams {
-		t.streams[from].lose(t.d, 0)
+		t.lose(direction(from), 0)
 	}
 }
 

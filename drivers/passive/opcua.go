@@ -45,7 +45,7 @@ type opcuaTalk struct {
 	signature  int // octets behind each chunk
 	waiting    []*opcuaRequest
 	heard      bool
-	missed     uint64
+	missed     uint64 // how often something of the server's was missed: responses may lie in it
 }
 
 // opcuaStream is what one end sends.
@@ -92,9 +92,6 @@ func (t *opcuaTalk) gap(from direction) {
 	from = t.role(from)
 	t.streams[from].gaps++
 	t.drop(from)
-	if from == toClient {
-		t.missed++
-	}
 }
 
 func (t *opcuaTalk) join(from direction) { t.streams[t.role(from)].lost = true }
@@ -122,6 +119,9 @@ func (t *opcuaTalk) lose(from direction, skipped int) {
 	t.d.stats.SkippedBytes += uint64(len(s.partial) + skipped)
 	t.d.keep(-cap(s.partial))
 	s.partial, s.lost = nil, true
+	if from == toClient {
+		t.missed++
+	}
 }
 
 // chunkHeader is what every chunk begins with.
@@ -148,13 +148,13 @@ func (t *opcuaTalk) chunkSize(b []byte) (int, bool) {
 }
 
 // find returns where in b a chunk begins, after something was missed: at a header of our
-// channel or, of a channel not known yet, at the first byte of a segment. It is len(b)
-// where none does.
+// channel or, where that is not known yet or cannot be seen, at the first byte of a
+// segment. It is len(b) where none does.
 func (t *opcuaTalk) find(b []byte) int {
-	if n, ok := t.chunkSize(b); t.channel == 0 {
-		if ok && n > 0 {
-			return 0
-		}
+	if n, ok := t.chunkSize(b); ok && n > 0 && (t.channel == 0 || len(b) < chunkHeader+4) {
+		return 0
+	}
+	if t.channel == 0 {
 		return len(b)
 	}
 	for i := 0; i+chunkHeader+4 <= len(b); i++ {
@@ -181,6 +181,9 @@ func (t *opcuaTalk) data(from direction, b []byte) {
 	if s.lost {
 		at := t.find(b)
 		t.d.stats.SkippedBytes += uint64(at)
+		if at > 0 && from == toClient {
+			t.missed++
+		}
 		if b = b[at:]; len(b) == 0 {
 			return
 		}

@@ -343,15 +343,15 @@ func (s *snmpStream) join(from direction) { s.lost[from] = true }
 func (s *snmpStream) gap(from direction) {
 	s.lose(from, 0)
 	s.gaps[from]++
-	if from == toClient {
-		s.talk.missed++
-	}
 }
 
 func (s *snmpStream) lose(from direction, skipped int) {
 	s.d.stats.SkippedBytes += uint64(len(s.partial[from]) + skipped)
 	s.d.keep(-len(s.partial[from]))
 	s.partial[from], s.lost[from] = nil, true
+	if from == toClient {
+		s.talk.missed++
+	}
 }
 
 func (s *snmpStream) data(from direction, b []byte) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,10 +116,14 @@ var modbusPoints = []modbus.Point{
 }
 
 // converse has the Modbus driver poll, and returns what it delivered and what passed.
-func converse(t *testing.T, polls int, fault modbustest.Fault) (active []string, r *recorder) {
+func converse(t *testing.T, polls int, fault modbustest.Fault, line ...bool) (active []string, r *recorder) {
 	synctest.Test(t, func(t *testing.T) {
 		r = &recorder{client: netip.MustParseAddrPort("192.0.2.1:40000"), server: netip.MustParseAddrPort("192.0.2.10:502")}
-		server, err := modbustest.New(modbustest.Config{Units: map[byte]modbustest.Device{7: &device{}}, PerRequest: 7 * time.Millisecond})
+		framing, theirs := modbus.MBAP, modbustest.MBAP
+		if line != nil {
+			framing, theirs = modbus.RTU, modbustest.RTU
+		}
+		server, err := modbustest.New(modbustest.Config{Units: map[byte]modbustest.Device{7: &device{}}, PerRequest: 7 * time.Millisecond, Framing: theirs})
 		require.NoError(t, err)
 		defer server.Close()
 		server.SetFault(fault)
@@ -126,7 +131,7 @@ func converse(t *testing.T, polls int, fault modbustest.Fault) (active []string,
 		src, err := modbus.NewSource(modbus.Config{
 			Dial: func(context.Context) (net.Conn, error) { return r.link(server.ServeConn), nil },
 			Unit: 7, Catalog: catalog, Points: modbusPoints, Retries: -1, MaxTimeouts: 100, Interval: 10 * time.Second, Timeout: 900 * time.Millisecond,
-			MaxGap: -1,
+			MaxGap: -1, Framing: framing,
 		})
 		require.NoError(t, err)
 		stream, err := src.Open(t.Context())
@@ -239,11 +244,15 @@ func TestHolesTakeNothingForSomethingElse(t *testing.T) {
 	}
 }
 
-// SNMP over UDP, as the driver reads it.
+// SNMP as the driver reads it, over UDP and TCP, in versions 1, 2c and, not encrypted, 3.
 func TestSNMPHeardIsAsRead(t *testing.T) {
-	for _, version := range []snmp.Version{snmp.V1, snmp.V2c} {
+	for _, way := range []struct {
+		version snmp.Version
+		tcp     bool
+		level   snmp.Level
+	}{{snmp.V1, false, 0}, {snmp.V2c, false, 0}, {snmp.V2c, true, 0}, {snmp.V3, false, snmp.AuthNoPriv}, {snmp.V3, false, snmp.AuthPriv}} {
 		var active []string
-		r := &recorder{client: netip.MustParseAddrPort("[2001:db8::1]:40000"), server: netip.MustParseAddrPort("[2001:db8::10]:161"), udp: true}
+		r := &recorder{client: netip.MustParseAddrPort("[2001:db8::1]:40000"), server: netip.MustParseAddrPort("[2001:db8::10]:161"), udp: !way.tcp}
 		points := []snmp.Point{
 			{Name: "uptime", OID: "1.3.6.1.2.1.1.3.0", Type: snmp.TimeTicks},
 			{Name: "name", OID: "1.3.6.1.2.1.1.5.0", Type: snmp.Text},
@@ -264,21 +273,38 @@ func TestSNMPHeardIsAsRead(t *testing.T) {
 				"1.3.6.1.4.1.1.3.0":      snmptest.Integer(-3),
 			})
 			require.NoError(t, err)
-			agent, err := snmptest.New(snmptest.Config{MIB: mib, Latency: 3 * time.Millisecond})
+			agent, err := snmptest.New(snmptest.Config{
+				MIB: mib, Latency: 3 * time.Millisecond,
+				Users: []snmptest.User{{Name: "reader", Auth: snmptest.SHA256, AuthPassword: "maplesyrup", Priv: snmptest.AES128, PrivPassword: "maplesyrup"}},
+			})
 			require.NoError(t, err)
 			defer agent.Close()
 			catalog := acquire.NewCatalog()
-			src, err := snmp.NewSource(snmp.Config{
-				Dial:    func(context.Context) (net.Conn, error) { return r.link(agent.ServeDatagrams), nil },
-				Version: version, Community: "public", Catalog: catalog, Points: points, Interval: time.Second, Timeout: 500 * time.Millisecond,
-			})
+			cfg := snmp.Config{
+				Dial: func(context.Context) (net.Conn, error) {
+					if way.tcp {
+						return r.link(agent.ServeConn), nil
+					}
+					return r.link(agent.ServeDatagrams), nil
+				},
+				TCP: way.tcp, Version: way.version, Catalog: catalog, Points: points, Interval: time.Second, Timeout: 500 * time.Millisecond,
+			}
+			if way.version == snmp.V3 {
+				cfg.User = snmp.User{Name: "reader", Level: way.level, AuthKey: "maplesyrup"}
+				if way.level == snmp.AuthPriv {
+					cfg.User.PrivKey = "maplesyrup"
+				}
+			} else {
+				cfg.Community = "public"
+			}
+			src, err := snmp.NewSource(cfg)
 			require.NoError(t, err)
 			stream, err := src.Open(t.Context())
 			require.NoError(t, err)
 			defer stream.Close()
 			var b acquire.Batch
 			for i := range 30 {
-				if i == 20 {
+				if i == 20 && way.version != snmp.V3 {
 					agent.Restart()
 				}
 				require.NoError(t, stream.Next(t.Context(), &b))
@@ -289,25 +315,49 @@ func TestSNMPHeardIsAsRead(t *testing.T) {
 			ReaderConfig: passive.ReaderConfig{Files: []string{captureOf(t, r.frames(t, segmenting{}))}},
 			SNMP:         []passive.SNMPAgent{{Points: points}},
 		})
-		assert.Equal(t, byPoint(active), byPoint(got))
+		if way.level == snmp.AuthPriv {
+			assert.Empty(t, got)
+			assert.NotZero(t, src.Counters().Encrypted)
+			continue
+		}
+		assert.Equal(t, byPoint(active), byPoint(got), "%+v", way)
 		assert.Zero(t, src.Counters().Unpaired)
-		assert.Contains(t, fmt.Sprint(got), "discontinuity")
+		if way.version != snmp.V3 {
+			assert.Contains(t, fmt.Sprint(got), "discontinuity")
+		}
 	}
 }
 
-// OPC UA without encryption: what a subscription tells, and what is polled.
-func TestOPCUAHeardIsAsRead(t *testing.T) {
-	var active []string
-	r := &recorder{client: netip.MustParseAddrPort("192.0.2.1:40000"), server: netip.MustParseAddrPort("192.0.2.10:48400")}
-	points := []opcua.Point{
-		{Name: "told", Node: "ns=2;s=told", Unit: units.Watt, Scale: units.Scale{Den: 4}},
-		{Name: "by URI", Node: "nsu=urn:fieldtap:opcuatest:plant;s=polled", Poll: true, Kind: acquire.KindInt64},
-		{Name: "text", Node: "ns=2;s=text", Kind: acquire.KindText},
-		{Name: "none", Node: "ns=2;s=none", Poll: true},
-	}
+var opcuaPoints = []opcua.Point{
+	{Name: "told", Node: "ns=2;s=told", Unit: units.Watt, Scale: units.Scale{Den: 4}},
+	{Name: "by URI", Node: "nsu=urn:fieldtap:opcuatest:plant;s=polled", Poll: true, Kind: acquire.KindInt64},
+	{Name: "text", Node: "ns=2;s=text", Kind: acquire.KindText},
+	{Name: "none", Node: "ns=2;s=none", Poll: true},
+}
+
+// subscribe has the OPC UA driver acquire, and returns what it delivered and what passed.
+func subscribe(t *testing.T, mode opcua.Mode) (active []string, r *recorder) {
+	r = &recorder{client: netip.MustParseAddrPort("192.0.2.1:40000"), server: netip.MustParseAddrPort("192.0.2.10:48400")}
+	points := opcuaPoints
 	synctest.Test(t, func(t *testing.T) {
+		var identity opcuatest.Identity
+		var err error
+		client := opcua.ClientConfig{Endpoint: "opc.tcp://192.0.2.10:48400", Policies: []opcua.Policy{opcua.PolicyNone}}
+		security := []opcuatest.Security{{Policy: opcuatest.PolicyNone, Mode: opcuatest.ModeNone}}
+		if mode != opcua.ModeNone {
+			identity, err = opcuatest.NewIdentity("urn:fieldtap:opcuatest", nil)
+			require.NoError(t, err)
+			store, err := opcua.OpenStore(t.TempDir())
+			require.NoError(t, err)
+			client.Policies, client.Mode = nil, mode
+			client.Trust = opcua.Trust{Store: store, FirstUse: true, AnyHost: true}
+			security = []opcuatest.Security{{Policy: opcuatest.Basic256Sha256, Mode: opcuatest.Sign}}
+			if mode == opcua.SignAndEncrypt {
+				security[0].Mode = opcuatest.SignAndEncrypt
+			}
+		}
 		server, err := opcuatest.New(opcuatest.Config{
-			URL: "opc.tcp://192.0.2.10:48400",
+			URL: "opc.tcp://192.0.2.10:48400", Identity: identity, Security: security,
 			Variables: []opcuatest.Variable{
 				{ID: "ns=2;s=told", Name: "told", Step: 250 * time.Millisecond, Value: func(t time.Time) any { return int32(t.UnixMilli() / 250) }},
 				{ID: "ns=2;s=polled", Name: "polled", Step: time.Second, Value: func(t time.Time) any { return t.Unix() }},
@@ -317,17 +367,15 @@ func TestOPCUAHeardIsAsRead(t *testing.T) {
 		require.NoError(t, err)
 		defer server.Close()
 		catalog := acquire.NewCatalog()
+		client.Dial = func(context.Context) (net.Conn, error) {
+			// Each login has a connection to look for endpoints, and one to stay.
+			r.mu.Lock()
+			r.sent = nil
+			r.mu.Unlock()
+			return r.link(server.ServeConn), nil
+		}
 		src, err := opcua.NewSource(opcua.Config{
-			Client: opcua.ClientConfig{
-				Endpoint: "opc.tcp://192.0.2.10:48400", Policies: []opcua.Policy{opcua.PolicyNone},
-				Dial: func(context.Context) (net.Conn, error) {
-					// Each login has a connection to look for endpoints, and one to stay.
-					r.mu.Lock()
-					r.sent = nil
-					r.mu.Unlock()
-					return r.link(server.ServeConn), nil
-				},
-			},
+			Client:  client,
 			Catalog: catalog, Points: points, Sampling: 250 * time.Millisecond,
 		})
 		require.NoError(t, err)
@@ -340,7 +388,24 @@ func TestOPCUAHeardIsAsRead(t *testing.T) {
 			active = append(active, lines(catalog, &b)...)
 		}
 	})
-	for _, s := range []segmenting{{}, {size: 33}} {
+	return active, r
+}
+
+// OPC UA without encryption: what a subscription tells, and what is polled. The server
+// is found though its port is not known.
+func TestOPCUAHeardIsAsRead(t *testing.T) {
+	points := opcuaPoints
+	for _, way := range []struct {
+		mode opcua.Mode
+		segmenting
+		chunked bool
+	}{{opcua.ModeNone, segmenting{}, false}, {opcua.ModeNone, segmenting{size: 33}, true}, {opcua.Sign, segmenting{}, false}} {
+		active, r := subscribe(t, way.mode)
+		if way.chunked {
+			r.rechunk()
+		}
+		s := way.segmenting
+
 		got, src := heard(t, passive.Config{
 			ReaderConfig: passive.ReaderConfig{Files: []string{captureOf(t, r.frames(t, s))}},
 			OPCUA:        []passive.OPCUAServer{{Points: points}},
@@ -361,11 +426,44 @@ func TestOPCUAHeardIsAsRead(t *testing.T) {
 			w, g := of(want), of(got)
 			require.NotEmpty(t, w)
 			require.GreaterOrEqual(t, len(g), len(w))
-			require.Equal(t, w, g[:len(w)], "%s, %+v", p.Name, s)
+			require.Equal(t, w, g[:len(w)], "%s, %+v", p.Name, way)
 		}
 		assert.Zero(t, src.Counters().Malformed)
 		assert.Zero(t, src.Counters().UnknownItems)
 	}
+}
+
+// What is encrypted gives nothing, and is counted.
+func TestEncryptedOPCUA(t *testing.T) {
+	_, r := subscribe(t, opcua.SignAndEncrypt)
+	got, src := heard(t, passive.Config{
+		ReaderConfig: passive.ReaderConfig{Files: []string{captureOf(t, r.frames(t, segmenting{}))}},
+		OPCUA:        []passive.OPCUAServer{{Points: opcuaPoints}},
+	})
+	assert.Empty(t, got)
+	assert.Greater(t, src.Counters().Encrypted, uint64(50))
+	assert.Zero(t, src.Counters().Malformed)
+}
+
+// A client that was connected before the capture began: what it reads is known, what its
+// subscription tells is not.
+func TestOPCUAJoined(t *testing.T) {
+	active, r := subscribe(t, opcua.ModeNone)
+	frames := r.frames(t, segmenting{mid: true})
+	got, src := heard(t, passive.Config{
+		ReaderConfig: passive.ReaderConfig{Files: []string{captureOf(t, frames[len(frames)/2:])}, OPCUAPorts: []uint16{48400}},
+		OPCUA:        []passive.OPCUAServer{{Points: append([]opcua.Point{{Name: "polled", Node: "ns=2;s=polled", Kind: acquire.KindInt64}}, opcuaPoints...)}},
+	})
+	assert.NotZero(t, src.Counters().UnknownItems)
+	polled := 0
+	for _, line := range got {
+		assert.NotContains(t, line, " told ")
+		if at, value, ok := strings.Cut(line, " polled "); ok {
+			polled++
+			assert.Contains(t, active, at+" by URI "+value)
+		}
+	}
+	assert.Greater(t, polled, 10)
 }
 
 // Everything wrong is named at once.

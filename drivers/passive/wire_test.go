@@ -1,6 +1,7 @@
 package passive_test
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"net/netip"
@@ -210,4 +211,36 @@ func write(t testing.TB, b []byte) string {
 	path := filepath.Join(t.TempDir(), "test.pcap")
 	require.NoError(t, os.WriteFile(path, b, 0o600))
 	return path
+}
+
+// rechunk cuts each message of an OPC UA server without security into two chunks.
+func (r *recorder) rechunk() {
+	var stream []byte
+	var sent []written
+	sequence := uint32(0)
+	for _, w := range r.sent {
+		if !w.fromServer {
+			sent = append(sent, w)
+			continue
+		}
+		stream = append(stream, w.data...)
+		for len(stream) >= 8 && len(stream) >= int(binary.LittleEndian.Uint32(stream[4:])) {
+			chunk := stream[:binary.LittleEndian.Uint32(stream[4:])]
+			stream = stream[len(chunk):]
+			if string(chunk[:3]) != "MSG" {
+				sent = append(sent, written{w.at, true, chunk})
+				continue
+			}
+			body := chunk[24:]
+			for i, part := range [][]byte{body[:len(body)/3], body[len(body)/3:]} {
+				c := slices.Concat(chunk[:24], part)
+				c[3] = "CF"[i]
+				binary.LittleEndian.PutUint32(c[4:], uint32(len(c)))
+				sequence++
+				binary.LittleEndian.PutUint32(c[16:], sequence)
+				sent = append(sent, written{w.at, true, c})
+			}
+		}
+	}
+	r.sent = sent
 }
