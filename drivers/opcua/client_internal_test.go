@@ -457,6 +457,7 @@ func TestClientDiscovers(t *testing.T) {
 }
 
 func TestClientWithGopcua(t *testing.T) {
+	t.Parallel() // it waits for a real clock
 	address := gopcuaServer(t, selfSigned(t, "urn:server", 2048))
 	c, err := NewClient(ClientConfig{Endpoint: "opc.tcp://" + address, Policies: []Policy{PolicyNone}})
 	require.NoError(t, err)

@@ -428,13 +428,8 @@ func (p *pump) take(m *message, n uabin.Notification, more bool) (gone StatusCod
 				p.malformed(err)
 				continue
 			}
-			each := list.Reader()
-			for range list.Len {
-				n := each.Item()
-				p.hear(n.Handle)
-				if i, ok := itemOf(n.Handle, p.src.items[:p.src.values]); ok {
-					p.acquaint(i, &n.Value.Value)
-				}
+			if p.settling != nil || p.types != nil {
+				p.note(list)
 			}
 			e.list.add(list)
 		case uabin.EventListID:
@@ -467,6 +462,18 @@ func (p *pump) take(m *message, n uabin.Notification, more bool) (gone StatusCod
 	}
 	p.queue.push(e)
 	return gone
+}
+
+// note looks at what came before anybody decodes it.
+func (p *pump) note(list uabin.List) {
+	each := list.Reader()
+	for range list.Len {
+		n := each.Item()
+		p.hear(n.Handle)
+		if i, ok := itemOf(n.Handle, p.src.items[:p.src.values]); ok {
+			p.acquaint(i, &n.Value.Value)
+		}
+	}
 }
 
 // acquaint has the types learnt that a value needs. When the link is lost over it, the
