@@ -3,7 +3,6 @@ package modbus
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -236,7 +235,7 @@ func newLink(b *Bus, conn net.Conn) *link {
 		l.doubts = make(map[byte]doubt)
 	}
 	l.turn <- struct{}{}
-	_, l.secure = conn.(*tls.Conn)
+	_, l.secure = conn.(overTLS)
 	l.trip = newRoundTrip(conn)
 	if l.acknowledge = quickAck(conn); l.acknowledge == nil {
 		l.acknowledge = func() {}

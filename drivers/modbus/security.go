@@ -122,9 +122,15 @@ func checkRoles(certificates []tls.Certificate) (faults []error) {
 	return faults
 }
 
+// overTLS is a connection of package crypto/tls, or one that wraps it, as that of a
+// recorder does.
+type overTLS interface {
+	ConnectionState() tls.ConnectionState
+}
+
 // security returns what conn rests on, and whether that is TLS.
 func (b *Bus) security(conn net.Conn) (Security, bool) {
-	c, ok := conn.(*tls.Conn)
+	c, ok := conn.(overTLS)
 	if !ok {
 		return Security{}, false
 	}

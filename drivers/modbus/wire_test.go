@@ -1,7 +1,9 @@
 package modbus_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -364,7 +366,9 @@ func TestWireFaults(t *testing.T) {
 			t.Run("driver", func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					peer := wire.NewPeer(wire.Modbus{}, recording.Conversations)
-					defer func() { assert.NoError(t, peer.Err(), "a driver that says something else needs new recordings: see rerecord") }()
+					defer func() {
+						assert.NoError(t, peer.Err(), "a driver that says something else needs new recordings: see rerecord")
+					}()
 					r := f.drive(t, peer.Dial)
 					assert.Empty(t, f.judge(r))
 					played, beyond := peer.Progress()
@@ -380,6 +384,80 @@ func TestWireFaults(t *testing.T) {
 					assert.Contains(t, fmt.Sprint(wrong), f.caught)
 				})
 			})
+		})
+	}
+}
+
+// A connection of TLS that is recorded is one of TLS all the same, and its plaintext is
+// left out of the recording; recorded below, it shows what is on the wire.
+func TestWireRecordsTLS(t *testing.T) {
+	theirs, ours := both(t, "reader")
+	server, err := modbustest.New(modbustest.Config{Units: map[byte]modbustest.Device{1: &counting{}}})
+	require.NoError(t, err)
+	defer server.Close()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", theirs)
+	require.NoError(t, err)
+	go server.Serve(listener)
+	plain := func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
+	}
+	link := wire.Link{Name: "meter", Protocol: wire.Modbus{}}
+	for name, dial := range map[string]func(*wire.Recorder) dialFunc{
+		"above": func(r *wire.Recorder) dialFunc {
+			return r.Dial(link, func(ctx context.Context) (net.Conn, error) {
+				conn, err := plain(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return tls.Client(conn, ours), nil
+			})
+		},
+		"below": func(r *wire.Recorder) dialFunc {
+			recorded := r.Dial(link, plain)
+			return func(ctx context.Context) (net.Conn, error) {
+				conn, err := recorded(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return tls.Client(conn, ours), nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var file bytes.Buffer
+			recorder, err := wire.NewRecorder(&file, wire.Config{})
+			require.NoError(t, err)
+			told := 0
+			src, err := modbus.NewSource(modbus.Config{
+				Name: "meter", Unit: 1, Catalog: acquire.NewCatalog(), Dial: dial(recorder), Interval: -1,
+				Points: []modbus.Point{{Name: "count", At: modbus.Holding(0), Type: modbus.Uint16}},
+				Trace:  modbus.Trace{Secured: func(modbus.Security) { told++ }},
+			})
+			require.NoError(t, err)
+			stream, err := src.Open(t.Context())
+			require.NoError(t, err)
+			var b acquire.Batch
+			for range 3 {
+				require.NoError(t, stream.Next(t.Context(), &b))
+				assert.True(t, b.Samples[0].Quality.IsGood())
+			}
+			require.NoError(t, stream.Close())
+			require.NoError(t, recorder.Close())
+			assert.Equal(t, 1, told)
+			// A request, without its transaction id.
+			assert.False(t, bytes.Contains(file.Bytes(), []byte{0, 0, 0, 6, 1, 3, 0, 0, 0, 1}))
+			recording, err := wire.Read(&file)
+			require.NoError(t, err)
+			sent := 0
+			for _, e := range recording.Conversations[0].Events {
+				sent += len(e.Data)
+			}
+			if name == "above" {
+				assert.Zero(t, sent)
+				assert.NotZero(t, recorder.Stats().Withheld)
+			} else {
+				assert.Greater(t, sent, 1000, "handshake and records")
+			}
 		})
 	}
 }
