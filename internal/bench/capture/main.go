@@ -7,11 +7,15 @@
 // voltages of float32, powers in steps of 0.1 W, registers in Wh, words of status;
 // one in 2,000 failed. Files are in the directory for temporary files.
 //
-//   - fieldtap: the batches through a capture.Writer, and back through a Reader;
+//   - fieldtap: the batches through a capture.Writer, and back through a Reader; and the
+//     same with blocks compressed by zstd at its fastest;
 //   - MCAP library: the reference writer in Go, a message of 24 bytes for each sample
 //     (value, quality, kind; the time is that of the message, the point its channel),
 //     compressed by zstd, with and without the index of messages that is its default;
-//   - JSON Lines and gzip: our own text form in compress/gzip, over fewer samples;
+//   - Parquet: a row for each sample, by parquet-go; times as deltas, points, kinds and
+//     qualities as dictionaries, pages compressed by zstd;
+//   - JSON Lines: our own text form, compressed by zstd, over fewer samples;
+//   - SQLite: a row for each sample, 10,000 in a transaction, over fewer samples;
 //   - replay into meters: drivers/replay as fast as it reads, into an
 //     aggregate.Router whose meters take every sample: power and a register each.
 //
@@ -39,7 +43,7 @@ func main() {
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("capture", flag.ContinueOnError)
 	samples := flags.Int("samples", 10_000_000, "samples, by 500")
-	text := flags.Int("text", 1_000_000, "samples for JSON Lines")
+	text := flags.Int("text", 1_000_000, "samples for JSON Lines and SQLite")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,9 +60,10 @@ func run(args []string, out io.Writer) error {
 	fmt.Fprintln(out, "| format | M samples | B/sample | write M/s | per CPU s | allocs a sample | read M/s | per CPU s | allocs a sample |")
 	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	plant := newRows(*samples/points, false)
-	for _, c := range []contestant{ours{}, reference{}, reference{index: true}, lines{}} {
+	for _, c := range []contestant{ours{}, ours{zstd: true}, reference{}, reference{index: true}, columns{}, lines{}, database{}} {
 		rows := plant
-		if _, slow := c.(lines); slow {
+		switch c.(type) {
+		case lines, database:
 			rows = newRows(*text/points, false)
 		}
 		if err := compete(out, c, rows, dir); err != nil {
