@@ -93,4 +93,12 @@
 // where "before" is 0 at the beginning of a block. Bits are filled in from the low one of
 // each byte. The value of a float is its IEEE 754 word, of a truth value 0 or 1, of a text its
 // number; no value leaves what was before.
+//
+// # Compression
+//
+// Blocks are compressed by their layout, and by nothing else unless Config.Compressor
+// is set. For samples of a plant, zstd on top of it saves a twenty-fifth of the bytes and
+// costs half of the speed (internal/bench/capture); it would also be the one dependency of
+// this package. What else compressors find, repeated values and steps, the layout has
+// taken out. Where values repeat in ways that it does not know, as texts do, set one.
 package capture
