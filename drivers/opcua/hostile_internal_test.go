@@ -290,6 +290,7 @@ func FuzzSeal(f *testing.F) {
 	f.Add([]byte("header of sequence and a body"), byte(0))
 	f.Add(append([]byte("sequence"), bytes.Repeat([]byte{3}, 4)...), byte(1))
 	f.Add(append([]byte("sequence"), 2, 2, 2, 0), byte(4+1))
+	f.Add([]byte("abc"), byte(2)) // two bytes of 2 where three would be padding
 	f.Fuzz(func(t *testing.T, b []byte, how byte) {
 		policy := []Policy{Basic256Sha256, Aes128Sha256RsaOaep, Aes256Sha256RsaPss, Basic256}[how&3]
 		long, encrypt := how&4 != 0, how&8 == 0
