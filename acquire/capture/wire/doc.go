@@ -46,7 +46,8 @@
 //	cfg.Dial = func(ctx context.Context) (net.Conn, error) {
 //		conn, err := dial(ctx)
 //		...
-//		return tls.Client(conn, config), nil
+//		client := tls.Client(conn, config)
+//		return client, client.HandshakeContext(ctx)
 //	}
 //
 // A connection of package crypto/tls that is given to a Recorder shows plaintext. It is

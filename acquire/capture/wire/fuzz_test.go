@@ -320,7 +320,7 @@ func TestTornFiles(t *testing.T) {
 		}
 		before, torn := 0, 0
 		cuts := 0
-		for n := 0; n < len(b); n += 13 {
+		for n := 0; n < len(b); n += 61 {
 			cuts++
 			r, err := wire.Read(bytes.NewReader(b[:n]))
 			if err != nil {
