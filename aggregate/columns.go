@@ -213,7 +213,8 @@ func (g *gauge) pushChunk(times []acquire.Instant, values []float64) int {
 	if step <= 0 || uint64(step) > uint64(g.maxGap) {
 		return 1
 	}
-	if n := min(int64(len(times)), int64(g.limit-start-1)/int64(step)+1); n > 1 {
+	if len(times) > fewSteps && times[2] == times[1]+step { // otherwise no step is worth a look
+		n := min(int64(len(times)), int64(g.limit-start-1)/int64(step)+1)
 		if n := g.addTimedSteps(step, times[1:n], values[1:n]); n > 0 {
 			return n + 1
 		}
