@@ -24,6 +24,8 @@ var layers = []layer{
 	// It wraps what a host dials, and dials nothing itself.
 	{room: "acquire/capture/wire", ours: []string{"units", "internal/..."}, not: network[1:]},
 	{room: "acquire/...", ours: []string{"units", "internal/..."}, not: network},
+	// It keeps what metering made in the files that captures are kept in.
+	{room: "aggregate/partial", ours: []string{"acquire/capture", "acquire", "units", "aggregate"}, not: effects},
 	{room: "aggregate/...", ours: []string{"acquire", "units", "internal/..."}, not: effects},
 
 	{room: "drivers/modbus/...", ours: vocabulary, clients: []string{"github.com/goburrow/modbus", "github.com/goburrow/serial"}},
