@@ -127,6 +127,7 @@ func Survey(ctx context.Context, cfg ReaderConfig) (*Inventory, error) {
 	s := &survey{
 		found: &Inventory{Files: slices.Clone(cfg.Files)}, devices: make(map[deviceKey]*surveyed),
 	}
+	err = ctx.Err()
 	for err == nil {
 		var o *Observation
 		if o, err = r.next(ctx.Done()); o != nil {
