@@ -146,8 +146,8 @@ func (w *Writer) Close() error { return w.out.Close() }
 
 // Record is what a file holds: one of the two is not nil.
 type Record struct {
-	Part     *Part
-	Interval *aggregate.Interval
+	Part     *Part               // a mergeable state
+	Interval *aggregate.Interval // a closed interval
 }
 
 // MarshalJSON returns the part or the interval as JSON.

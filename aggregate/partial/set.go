@@ -36,8 +36,8 @@ func (p Problem) String() string {
 
 // Fault is a stretch of a series that has a problem.
 type Fault struct {
-	Problem  Problem
-	Series   string
+	Problem  Problem         // which
+	Series   string          // name of the series
 	From, To acquire.Instant // From is included, To is not
 }
 
