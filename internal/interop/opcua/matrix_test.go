@@ -192,11 +192,14 @@ func TestMatrix(t *testing.T) {
 		{"password", opcua.Identity{User: "operator", Password: password}},
 		{"certificate", opcua.Identity{Certificate: userCertificate}},
 	}
-	var table strings.Builder
-	fmt.Fprintf(&table, "%-22s %-15s %-12s", "policy", "mode", "identity")
-	for _, service := range services {
-		fmt.Fprintf(&table, " %-10s", service.name)
+	type row struct {
+		policy   opcua.Policy
+		mode     opcua.Mode
+		name     string
+		identity opcua.Identity
+		verdicts string
 	}
+	var table []*row
 	for _, policy := range []opcua.Policy{opcua.PolicyNone, opcua.Basic256Sha256, opcua.Aes128Sha256RsaOaep, opcua.Aes256Sha256RsaPss} {
 		modes := []opcua.Mode{opcua.Sign, opcua.SignAndEncrypt}
 		if policy == opcua.PolicyNone {
@@ -207,25 +210,40 @@ func TestMatrix(t *testing.T) {
 				if policy == opcua.PolicyNone && i.name == "certificate" {
 					continue // whose signature needs the server's certificate
 				}
-				cfg := s.config(t, policy, mode)
-				if policy == opcua.PolicyNone && i.name == "password" {
-					cfg.Trust = trust(t) // of the certificate that the password is encrypted for
-				}
-				cfg.Identity = i.id
-				fmt.Fprintf(&table, "\n%-22s %-15s %-12s", policy, mode, i.name)
-				for _, service := range services {
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
-					verdict := "right"
-					if err := service.ask(ctx, cfg); !assert.NoError(t, err, "%s %s %s %s", policy, mode, i.name, service.name) {
-						verdict = "WRONG"
-					}
-					cancel()
-					fmt.Fprintf(&table, " %-10s", verdict)
-				}
+				table = append(table, &row{policy: policy, mode: mode, name: i.name, identity: i.id})
 			}
 		}
 	}
-	t.Log("\n" + table.String())
+	t.Cleanup(func() {
+		var text strings.Builder
+		fmt.Fprintf(&text, "\n%-22s %-15s %-12s", "policy", "mode", "identity")
+		for _, service := range services {
+			fmt.Fprintf(&text, " %-10s", service.name)
+		}
+		for _, r := range table {
+			fmt.Fprintf(&text, "\n%-22s %-15s %-12s%s", r.policy, r.mode, r.name, r.verdicts)
+		}
+		t.Log(text.String())
+	})
+	for _, r := range table {
+		t.Run(fmt.Sprintf("%s %s %s", r.policy, r.mode, r.name), func(t *testing.T) {
+			t.Parallel()
+			cfg := s.config(t, r.policy, r.mode)
+			if r.policy == opcua.PolicyNone && r.name == "password" {
+				cfg.Trust = trust(t) // of the certificate that the password is encrypted for
+			}
+			cfg.Identity = r.identity
+			for _, service := range services {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				verdict := "right"
+				if err := service.ask(ctx, cfg); !assert.NoError(t, err, "%s", service.name) {
+					verdict = "WRONG"
+				}
+				r.verdicts += fmt.Sprintf(" %-10s", verdict)
+			}
+		})
+	}
 }
 
 // TestRefusals logs in as the wrong one.

@@ -25,9 +25,15 @@
 // It ends with its input.
 "use strict";
 const net = require("net");
+const os = require("os");
 const path = require("path");
 const readline = require("readline");
 const { once } = require("events");
+// Loading waits for what another process serves meanwhile, where the way back from a
+// lower priority is open.
+const priority = os.getPriority(), may = process.getuid?.() === 0;
+if (may) os.setPriority(Math.min(priority + 10, 19));
+
 const {
   OPCUAServer, OPCUACertificateManager, MessageSecurityMode, SecurityPolicy,
   DataType, DataValue, Variant, StatusCodes,
@@ -79,6 +85,7 @@ async function main() {
   console.log("{}");
   const [first] = await once(lines, "line");
   if (first !== "serve") throw new Error(first);
+  if (may) os.setPriority(priority);
 
   const series = [], constant = variable("Constant", DataType.UInt32);
   for (const c of constant) c.setValueFromSource(new Variant({ dataType: DataType.UInt32, value: 4711 }), StatusCodes.Good, new Date(epoch));

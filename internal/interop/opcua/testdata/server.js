@@ -40,7 +40,7 @@ async function main() {
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
     serverCertificateManager: manager("server"), userCertificateManager: manager("user"),
     serverInfo: { applicationUri: "urn:interop:plant" },
-    serverCapabilities: { operationLimits: limits },
+    serverCapabilities: { operationLimits: limits, maxSessions: 100 },
     maxConnectionsPerEndpoint: 100,
   });
   await server.initialize();
