@@ -158,15 +158,21 @@ func (p *pump) fetchSpans(ctx context.Context, together []*span) error {
 		}
 		p.missed.fetched(f.span, until)
 	}
+	var lost error
 	h.tell = func(which int, d uabin.DataValue) {
 		f := fillings[which]
+		if lost != nil {
+			return
+		}
 		at := stampsOf(&d).source
 		if at <= f.latest || at >= f.to { // told before, or what ends the span
 			return
 		}
 		it := &p.src.items[f.item]
-		if it.fields() && it.acquaint(ctx, p.types, &d.Value) != nil {
-			return // the link is lost: page says so
+		if it.fields() {
+			if _, lost = it.acquaint(ctx, p.types, &d.Value); lost != nil {
+				return
+			}
 		}
 		f.latest = at
 		if f.batch == nil {
@@ -179,7 +185,10 @@ func (p *pump) fetchSpans(ctx context.Context, together []*span) error {
 	}
 	h.over = func(which int, err error) {
 		f := fillings[which]
-		if err == nil {
+		switch {
+		case lost != nil:
+			return // it is not over
+		case err == nil:
 			flush(f, f.to)
 			return
 		}
@@ -193,6 +202,9 @@ func (p *pump) fetchSpans(ctx context.Context, together []*span) error {
 			if f.batch != nil {
 				flush(f, f.latest)
 			}
+		}
+		if lost != nil {
+			return lost
 		}
 		return p.spare(ctx)
 	}

@@ -5,8 +5,10 @@
 // from then on is told what changes and what happens. One goroutine keeps publish
 // requests under way, puts the messages in order, has the server repeat what is missing,
 // and hands all to a bounded queue; Next decodes them on the goroutine of its caller.
-// Points that say so are read in a fixed interval instead.
-// A Client asks a server now and then: it browses, reads, and looks into history.
+// Points that say so are read in a fixed interval instead, and Point.Field takes fields
+// out of structures, as the server defines them.
+// A Client asks a server now and then: it browses, reads, and looks into history; a
+// Source does so as an acquire.Browser and acquire.Historian.
 //
 // Connection, secure channel, session, subscription and the decoding of what a server
 // sends are ours. gopcua supplies the encoding of requests and the cryptography.
@@ -38,7 +40,7 @@
 // # Time
 //
 // A sample's time is the source timestamp, else the server's, else its arrival, without
-// acquire.SourceTime. A value that is read, and the first of a new monitored item, may be
+// acquire.SourceTime; of an event it is when that occurred. A value that is read, and the first of a new monitored item, may be
 // one that was told before: then its time is when the server confirmed it. Watermarks
 // follow the publishing time of the server, behind by Config.Lateness.
 //

@@ -307,21 +307,23 @@ func (it *item) fields() bool {
 	return slices.ContainsFunc(it.members, func(m member) bool { return m.convert.path != nil })
 }
 
-// acquaint has the types learnt that a value of an item needs and that are not known yet.
-func (it *item) acquaint(ctx context.Context, t *types, v *uabin.Variant) error {
+// acquaint has the types learnt that a value of an item needs and that are not known yet,
+// and tells whether the server was asked for them.
+func (it *item) acquaint(ctx context.Context, t *types, v *uabin.Variant) (asked bool, err error) {
 	for i := range it.members {
 		c := &it.members[i].convert
 		for round := 0; c.path != nil && round < maxRounds; round++ {
 			w, _ := c.walk(v, t)
-			if !w.lacking {
+			if !w.lacking || t.full() {
 				break
 			}
+			asked = true
 			if err := t.learnEncodings(ctx, []NodeID{nameNode(w.missing, t.link.namespaces)}); err != nil {
-				return err
+				return asked, err
 			}
 		}
 	}
-	return nil
+	return asked, nil
 }
 
 // meet learns the types of the variables of which fields are wanted, and says which
@@ -376,7 +378,8 @@ func (st *standing) meet(ctx context.Context, resumed bool) error {
 }
 
 // lacks tells why a type has no field of a path; nil if it has, or if only values tell.
-func (t *dataType) lacks(path []hop) error {
+func (d *dataType) lacks(path []hop) error {
+	t := d
 	for _, s := range path {
 		if t == nil || !t.structured || t.fault != nil || t.abstract {
 			return nil

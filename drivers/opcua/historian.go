@@ -117,7 +117,7 @@ func (p *past) read(ctx context.Context, l *link, from, to acquire.Instant) erro
 			return
 		}
 		if it.fields() {
-			if lost = it.acquaint(ctx, l.types, &d.Value); lost != nil {
+			if _, lost = it.acquaint(ctx, l.types, &d.Value); lost != nil {
 				return
 			}
 		}

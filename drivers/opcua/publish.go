@@ -484,7 +484,9 @@ func (p *pump) acquaint(i int, v *uabin.Variant) {
 	}
 	ctx, cancel := p.bounded()
 	defer cancel()
-	_ = p.src.items[i].acquaint(ctx, p.types, v)
+	if asked, _ := p.src.items[i].acquaint(ctx, p.types, v); asked {
+		p.heard = time.Now() // nobody listened meanwhile
+	}
 }
 
 // malformed says of all monitored items that something of them could not be read.

@@ -199,6 +199,13 @@ func (t *types) find(encoding uabin.NodeID) *dataType {
 	return d
 }
 
+// full reports whether no more encodings are kept, so that it is vain to ask for any.
+func (t *types) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.encodings) >= 2*maxTypes
+}
+
 // byID returns a type, nil if it has not been asked for.
 func (t *types) byID(id NodeID) *dataType {
 	t.mu.Lock()
