@@ -16,6 +16,7 @@ import (
 	"github.com/fieldtap/fieldtap/acquire/capture"
 	"github.com/fieldtap/fieldtap/acquire/capture/capturetest"
 	"github.com/fieldtap/fieldtap/drivers/modbus"
+	"github.com/fieldtap/fieldtap/drivers/snmp"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -187,37 +188,61 @@ func TestMeter(t *testing.T) {
 	}
 }
 
-// A capture is served, and read by the real driver from the URL that is printed.
+// A capture is served, and read by the real drivers from the URL that is printed.
 func TestServe(t *testing.T) {
-	name := record(t, "main")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out := make(lineWriter, 8)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- console{out: out, err: out}.run(ctx, []string{"serve", "-pace", "0", "-to", "2026-09-21T14:14:30Z", name})
-	}()
-	address := strings.TrimSpace(<-out)
-	assert.Contains(t, <-out, "the capture is over")
-
-	registry, err := acquire.NewRegistry(modbus.NewDriver(nil))
+	main, kinds := record(t, "main"), filepath.Join(t.TempDir(), "kinds.mcap")
+	c := acquire.NewCatalog()
+	w, err := capture.Create(kinds, capture.Config{Catalog: c})
 	require.NoError(t, err)
-	cat := acquire.NewCatalog()
-	source, err := registry.Source(address, cat)
-	require.NoError(t, err, address)
-	stream, err := source.Open(ctx)
-	require.NoError(t, err)
-	defer stream.Close()
-	var b acquire.Batch
-	require.NoError(t, stream.Next(ctx, &b))
-	var got []string
-	for _, s := range b.Samples {
-		line := string(cat.AppendSample(nil, s, &b))
-		got = append(got, line[strings.IndexByte(line, ' ')+1:])
+	all := acquire.Batch{Received: 1790000000_000000000}
+	text, _ := all.PutText([]byte("RUN"))
+	for _, v := range []acquire.Value{acquire.Int64(-7), acquire.Bool(true), acquire.Float64(-0.125), text, acquire.Uint64(1 << 63)} {
+		id, err := c.Define(acquire.Point{Name: v.Kind().String(), Kind: v.Kind()})
+		require.NoError(t, err)
+		all.Append(acquire.Sample{Time: all.Received, Point: id, Value: v, Quality: acquire.Good})
 	}
-	assert.ElementsMatch(t, []string{"main/P 36 kW good", "main/E 1290 Wh good"}, got)
-	cancel()
-	require.NoError(t, <-ended)
+	require.NoError(t, w.Write(&all))
+	require.NoError(t, w.Close())
+
+	for _, device := range []struct {
+		as, name string
+		want     []string
+	}{
+		{"modbus", main, []string{"main/P 36 kW good", "main/E 1290 Wh good"}},
+		{"snmp", main, []string{"main/P 36 kW good", "main/E 1290 Wh good"}},
+		{"snmp", kinds, []string{"int64 -7 good", "bool true good", "float64 -0.125 good", `text "RUN" good`, "uint64 9223372036854775808 good"}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		out := make(lineWriter, 8)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- console{out: out, err: out}.run(ctx, []string{"serve", "-as", device.as, "-pace", "0", "-to", "2026-09-21T14:14:30Z", device.name})
+		}()
+		address := strings.TrimSpace(<-out)
+		assert.Contains(t, <-out, "the capture is over")
+
+		registry, err := acquire.NewRegistry(modbus.NewDriver(nil), snmp.NewDriver(nil))
+		require.NoError(t, err)
+		cat := acquire.NewCatalog()
+		source, err := registry.Source(address, cat)
+		require.NoError(t, err, address)
+		stream, err := source.Open(ctx)
+		require.NoError(t, err)
+		defer stream.Close()
+		var b acquire.Batch
+		require.NoError(t, stream.Next(ctx, &b))
+		var got []string
+		for _, s := range b.Samples {
+			line := string(cat.AppendSample(nil, s, &b))
+			got = append(got, line[strings.IndexByte(line, ' ')+1:])
+		}
+		assert.ElementsMatch(t, device.want, got, device.as)
+		cancel()
+		require.NoError(t, <-ended)
+	}
+	_, err = try(t, "serve", "-as", "bacnet", main)
+	assert.ErrorContains(t, err, "bacnet")
 }
 
 // lineWriter hands on what is written, each call as a whole.

@@ -14,17 +14,30 @@ import (
 	"github.com/fieldtap/fieldtap/drivers/replay"
 )
 
-// serve plays captures as a Modbus device whose input registers show the latest
-// values. It prints a URL that examples/gateway reads them by.
+// simulator is a device that shows the latest values of a capture.
+type simulator interface {
+	// url is the address of all points, for the registry of drivers.
+	url() string
+	show(b *acquire.Batch) error
+	Close() error
+}
+
+// serve plays captures as a device: one of Modbus whose input registers show the latest
+// values, or an SNMP agent. It prints a URL that examples/gateway reads them by.
 func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	var sel selection
 	sel.define(flags)
+	as := flags.String("as", "modbus", "protocol: modbus or snmp")
 	address := flags.String("address", "127.0.0.1:0", "where to listen; port 0: any that is free")
 	pace := flags.Float64("pace", 1, "how many seconds of the capture a second")
 	loop := flags.Bool("loop", false, "begin anew at the end")
 	names, err := files(flags, args, 1, 0)
 	if err != nil {
 		return err
+	}
+	start, ok := map[string]func(*replay.Source, string) (simulator, error){"modbus": startDevice, "snmp": startAgent}[*as]
+	if !ok {
+		return fmt.Errorf("serve: -as %s is neither modbus nor snmp", *as)
 	}
 	cfg := replay.Config{Files: names, Pace: replay.Times(*pace), From: sel.from, To: sel.to, Select: sel.selects()}
 	if *loop {
@@ -34,16 +47,12 @@ func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err != nil {
 		return err
 	}
-	device, err := newDevice(source)
+	device, err := start(source, *address)
 	if err != nil {
 		return err
 	}
-	server, err := modbustest.Start(modbustest.Config{Address: *address, Units: map[byte]modbustest.Device{1: device}})
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	fmt.Fprintln(c.out, device.url(server.Address()))
+	defer device.Close()
+	fmt.Fprintln(c.out, device.url())
 
 	stream, err := source.Open(ctx)
 	if err != nil {
@@ -57,7 +66,9 @@ func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) 
 			}
 			return err
 		}
-		device.show(b)
+		if err := device.show(b); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintln(c.err, "the capture is over; its last values stay until you interrupt")
 	<-ctx.Done()
@@ -68,6 +79,7 @@ func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) 
 type device struct {
 	points []acquire.Point
 	slot   map[acquire.PointID]int
+	server *modbustest.Server
 
 	mu     sync.RWMutex
 	latest []acquire.Value // none: the reading failed, or there is none yet
@@ -76,7 +88,7 @@ type device struct {
 // wide is how many registers a value takes.
 const wide = 4
 
-func newDevice(source *replay.Source) (*device, error) {
+func startDevice(source *replay.Source, address string) (simulator, error) {
 	d := &device{slot: make(map[acquire.PointID]int)}
 	for _, id := range source.Points() {
 		if p, ok := source.Catalog().Point(id); ok && p.Kind != acquire.KindText {
@@ -88,13 +100,16 @@ func newDevice(source *replay.Source) (*device, error) {
 		return nil, fmt.Errorf("serve: %d points that are no texts: a device has room for 1 to %d", n, 1<<16/wide)
 	}
 	d.latest = make([]acquire.Value, len(d.points))
-	return d, nil
+	var err error
+	d.server, err = modbustest.Start(modbustest.Config{Address: address, Units: map[byte]modbustest.Device{1: d}})
+	return d, err
 }
 
-// url returns the address of all points, for the registry of drivers.
-func (d *device) url(address string) string {
+func (d *device) Close() error { return d.server.Close() }
+
+func (d *device) url() string {
 	var u strings.Builder
-	fmt.Fprintf(&u, "modbus://%s/1?name=replay", address)
+	fmt.Fprintf(&u, "modbus://%s/1?name=replay", d.server.Address())
 	for i, p := range d.points {
 		form := p.Kind.String()
 		if p.Kind == acquire.KindBool {
@@ -110,7 +125,7 @@ func (d *device) url(address string) string {
 }
 
 // show takes the values of a batch.
-func (d *device) show(b *acquire.Batch) {
+func (d *device) show(b *acquire.Batch) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range b.Samples {
@@ -123,6 +138,7 @@ func (d *device) show(b *acquire.Batch) {
 			d.latest[i] = s.Value
 		}
 	}
+	return nil
 }
 
 // ReadBits refuses: there are none.
