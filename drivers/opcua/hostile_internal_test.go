@@ -264,21 +264,20 @@ func FuzzStream(f *testing.F) {
 // of the size behind it.
 func unpadded(content []byte, long bool) ([]byte, bool) {
 	for size := range math.MaxUint16 + 1 {
-		tail := []byte{byte(size)}
-		tail = append(tail, bytes.Repeat([]byte{byte(size)}, size)...)
+		tail := []byte{byte(size)} // of the whole: what says the size
 		if long {
 			tail = append(tail, byte(size>>8))
 		} else if size > math.MaxUint8 {
 			break
 		}
-		if len(tail) > len(content) {
-			break
-		}
-		last := content[len(content)-1]
-		if long && (last != byte(size>>8) || content[len(content)-2] != byte(size)) || !long && last != byte(size) {
+		if !bytes.HasSuffix(content, tail) {
 			continue
 		}
-		rest, ok := bytes.CutSuffix(content, tail)
+		whole := append([]byte{byte(size)}, bytes.Repeat([]byte{byte(size)}, size)...)
+		if long {
+			whole = append(whole, byte(size>>8))
+		}
+		rest, ok := bytes.CutSuffix(content, whole)
 		return rest, ok && len(rest) >= sequenceHeader
 	}
 	return nil, false
