@@ -132,8 +132,10 @@ type piece struct {
 	n  int
 }
 
-// maxHeld bounds a message of a stream that is masked.
-const maxHeld = 1 << 20
+const (
+	maxHeld   = 1 << 20 // bytes of a message of a stream that is masked
+	maxPieces = 1 << 12 // of it; what comes in more is recorded as if it came in fewer
+)
 
 func (f *flow) begin(r *Recorder, link Link, local, remote net.Addr) {
 	f.r, f.protocol = r, link.Protocol
@@ -225,10 +227,23 @@ func (f *flow) take(d *direction, at time.Time, b []byte) {
 		f.emit(d, at, d.held)
 		d.held = d.held[:0]
 	default:
-		d.held = append(d.held, b...)
-		d.pieces = append(d.pieces, piece{at, len(b)})
-		f.release(d)
+		for len(b) > 0 {
+			n := min(len(b), maxSegment)
+			d.hold(at, b[:n])
+			f.release(d)
+			b = b[n:]
+		}
 	}
+}
+
+// hold keeps b for when its message is whole.
+func (d *direction) hold(at time.Time, b []byte) {
+	d.held = append(d.held, b...)
+	if last := len(d.pieces) - 1; last >= maxPieces {
+		d.pieces[last].n += len(b)
+		return
+	}
+	d.pieces = append(d.pieces, piece{at, len(b)})
 }
 
 // redact masks the secrets of a message, or all of it.

@@ -293,3 +293,19 @@ func TestNowIsTheTimeOfTheRecording(t *testing.T) {
 		assert.Equal(d, c.Events[0].Time.Add(1500*time.Millisecond), d.peer.Now())
 	}, c)
 }
+
+// An answer that overtakes another does so again.
+func TestAnswersOvertake(t *testing.T) {
+	c := conversation(false,
+		at{0, wire.Opened, "", 0},
+		at{0, wire.Sent, mbap(1, "one"), 0}, at{100, wire.Sent, mbap(2, "two"), 0},
+		at{120, wire.Received, mbap(2, "TWO"), 0}, at{150, wire.Received, mbap(1, "ONE"), 0},
+	)
+	play(t, wire.Modbus{}, func(d *played) {
+		d.write(mbap(1, "one"))
+		d.wait(100)
+		d.write(mbap(2, "two"))
+		d.wants(mbap(2, "TWO"), 120)
+		d.wants(mbap(1, "ONE"), 150)
+	}, c)
+}

@@ -239,3 +239,27 @@ func TestAnswersFitTheirRequests(t *testing.T) {
 	assert.Equal(t, []byte{0, 9, 0, 0, 0, 2, 1, 3}, wire.Modbus{}.Answer(nil, []byte{0, 1, 0, 0, 0, 2, 1, 3}, []byte{0, 1, 0}, []byte{0, 9, 0}))
 	assert.Equal(t, []byte{0, 2, 0, 0, 0, 2, 1, 3}, wire.Modbus{}.Answer(nil, []byte{0, 2, 0, 0, 0, 2, 1, 3}, []byte{0, 1, 0}, []byte{0, 9, 0}))
 }
+
+// What claims to be longer than is held back, and comes in more pieces, is recorded all
+// the same, and masked where it cannot be known.
+func TestMessagesWithoutEnd(t *testing.T) {
+	giant := append([]byte("MSGF\xff\xff\xff\x00"), bytes.Repeat([]byte(canary), 1000)...)
+	recording, raw, _ := record(t, wire.Config{}, wire.Link{Protocol: wire.OPCUA{}}, &scripted{}, func(conn net.Conn) { conn.Write(giant) })
+	assert.NotContains(t, string(raw), canary)
+	assert.Equal(t, bytes.Repeat([]byte("x"), len(giant)), joined(recording.Conversations[0].Events, wire.Sent))
+
+	// Twice as much as is held back, of a request that is never whole.
+	slow := append([]byte("MSGF\x00\x00\x0f\x00"), make([]byte, 1<<20-1<<16-8)...)
+	recording, _, stats := record(t, wire.Config{Buffer: 8 << 20}, wire.Link{Protocol: wire.OPCUA{}}, &scripted{}, func(conn net.Conn) {
+		for i := range 10_000 {
+			conn.Write(slow[i : i+1])
+		}
+		conn.Write(slow[10_000:])
+		conn.Close()
+	})
+	sent := joined(recording.Conversations[0].Events, wire.Sent)
+	assert.Zero(t, stats.Dropped)
+	assert.Len(t, sent, len(slow))
+	assert.True(t, bytes.Equal(slow, sent))
+	assert.Less(t, len(recording.Conversations[0].Events), 5000)
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -175,39 +176,41 @@ func TestFailedDialsAreRecordedAndReturned(t *testing.T) {
 
 // A stuck disk must not be felt.
 func TestSlowAndFailingDisk(t *testing.T) {
-	t.Run("slow", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			disk := &stuck{free: make(chan struct{})}
-			rec, err := wire.NewRecorder(disk, wire.Config{Buffer: 128 << 10})
-			require.NoError(t, err)
-			synctest.Wait() // the head of the file is on its way
-			conn, err := rec.Dial(wire.Link{}, func(context.Context) (net.Conn, error) { return &scripted{}, nil })(t.Context())
-			require.NoError(t, err)
-			block := bytes.Repeat([]byte("0123456789"), 1000)
-			for range 100 {
-				n, err := conn.Write(block)
+	for _, link := range []wire.Link{{}, {Packets: true}} {
+		t.Run(fmt.Sprintf("slow, packets %v", link.Packets), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := &stuck{free: make(chan struct{})}
+				rec, err := wire.NewRecorder(disk, wire.Config{Buffer: 128 << 10})
 				require.NoError(t, err)
-				require.Equal(t, len(block), n)
-			}
-			require.Equal(t, uint64(100-12), rec.Stats().Dropped)
-			close(disk.free)
-			synctest.Wait()
-			_, err = conn.Write([]byte("the end"))
-			require.NoError(t, err)
-			require.NoError(t, conn.Close())
-			require.NoError(t, rec.Close())
-			recording, err := wire.Read(&disk.file)
-			require.NoError(t, err)
-			assert.Equal(t, uint64(100-12), recording.Dropped)
-			events := recording.Conversations[0].Events
-			gap := slices.IndexFunc(events, func(e wire.Event) bool { return e.Gap })
-			require.Equal(t, 1+12, gap)
-			assert.Equal(t, "the end", string(events[gap].Data))
-			for _, e := range events[1:gap] {
-				assert.True(t, bytes.Equal(block, e.Data))
-			}
+				synctest.Wait() // the head of the file is on its way
+				conn, err := rec.Dial(link, func(context.Context) (net.Conn, error) { return &scripted{}, nil })(t.Context())
+				require.NoError(t, err)
+				block := bytes.Repeat([]byte("0123456789"), 1000)
+				for range 100 {
+					n, err := conn.Write(block)
+					require.NoError(t, err)
+					require.Equal(t, len(block), n)
+				}
+				require.Equal(t, uint64(100-12), rec.Stats().Dropped)
+				close(disk.free)
+				synctest.Wait()
+				_, err = conn.Write([]byte("the end"))
+				require.NoError(t, err)
+				require.NoError(t, conn.Close())
+				require.NoError(t, rec.Close())
+				recording, err := wire.Read(&disk.file)
+				require.NoError(t, err)
+				assert.Equal(t, uint64(100-12), recording.Dropped)
+				events := recording.Conversations[0].Events
+				gap := slices.IndexFunc(events, func(e wire.Event) bool { return e.Gap })
+				require.Equal(t, 1+12, gap)
+				assert.Equal(t, "the end", string(events[gap].Data))
+				for _, e := range events[1:gap] {
+					assert.True(t, bytes.Equal(block, e.Data))
+				}
+			})
 		})
-	})
+	}
 	t.Run("full", func(t *testing.T) {
 		full := errors.New("no space left on device")
 		disk := &failing{left: 10, err: full}
