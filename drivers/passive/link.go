@@ -187,7 +187,6 @@ type assembly struct {
 	id       uint32
 	pieces   []piece // in order, without overlap
 	total    int     // -1 while the last piece has not come
-	cut      bool
 }
 
 type piece struct {
