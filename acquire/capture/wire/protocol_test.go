@@ -69,6 +69,13 @@ func secretMessages() map[string]struct {
 	versionless[4] = 9
 	open := activate(canary, "F", 6)
 	first, second := activate(canary, "C", 6), activate(canary, "F", 6)
+	// One request in two chunks, cut in the middle of the password.
+	part := func(kind string, body []byte) []byte {
+		b := append([]byte("MSG"), kind...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(24+len(body)))
+		return append(append(b, open[8:24]...), body...)
+	}
+	middle := bytes.Index(open, []byte(canary)) + 4
 	unreadable := bytes.Clone(open)
 	copy(unreadable[len(open)-60:], "\xff\xff\xff\x7f\xff\xff\xff\x7f")
 	return map[string]message{
@@ -83,6 +90,7 @@ func secretMessages() map[string]struct {
 		"OPC UA":                      {wire.OPCUA{}, false, [][]byte{open}},
 		"OPC UA in pieces":            {wire.OPCUA{}, false, [][]byte{open[:1], open[1:30], open[30 : len(open)-20], open[len(open)-20:]}},
 		"OPC UA in chunks":            {wire.OPCUA{}, false, [][]byte{first, second, open}},
+		"OPC UA, cut in two":          {wire.OPCUA{}, false, [][]byte{part("C", open[24:middle]), part("F", open[middle:])}},
 		"OPC UA, not readable":        {wire.OPCUA{}, false, [][]byte{unreadable}},
 		"OPC UA, not whole":           {wire.OPCUA{}, false, [][]byte{open[:len(open)-10]}},
 		"no OPC UA":                   {wire.OPCUA{}, false, [][]byte{[]byte("HTTP/1.1 200 " + canary)}},
