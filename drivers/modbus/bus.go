@@ -52,6 +52,10 @@ type BusConfig struct {
 	// its context ends, and the connection must keep its deadlines, as those of
 	// package net and crypto/tls do.
 	Dial func(context.Context) (net.Conn, error)
+	// Wrap, if it is not nil, is given the function that makes the connection, be it to
+	// Address, over TLS, to a serial port, or Dial, and returns the one to be used: a
+	// recorder's, for example. It is called once.
+	Wrap func(dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error)
 	// ConnectTimeout bounds Open further than its context. Default: 5 s.
 	ConnectTimeout time.Duration
 
@@ -206,6 +210,11 @@ func (c BusConfig) checked() (BusConfig, []error) {
 	}
 	if c.Dial == nil && len(faults) == 0 {
 		c.Dial = c.dialer()
+	}
+	if c.Wrap != nil && c.Dial != nil {
+		if c.Dial = c.Wrap(c.Dial); c.Dial == nil {
+			fault("wrapping gave no function to dial")
+		}
 	}
 	return c, faults
 }

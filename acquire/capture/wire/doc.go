@@ -27,7 +27,8 @@
 // the real packets differ. What happened besides (opened, not opened, reset, closed) is a
 // comment on a packet; of datagrams, on an empty packet made for it.
 //
-// A serial line is recorded as RTU frames in TCP. Wireshark has a dissector for these
+// A serial line, whose port is opened by the driver (modbus.BusConfig.Wrap records it
+// then), is recorded as RTU frames in TCP. Wireshark has a dissector for these
 // (Decode As, Modbus RTU over TCP), while the link types for serial lines need a set-up for
 // every file.
 //
