@@ -307,7 +307,7 @@ func TestServerLimits(t *testing.T) {
 				c.Points = append(c.Points, Point{Name: fmt.Sprint("poll ", i), Node: c.Points[i].Node, Kind: acquire.KindUint64, Poll: true})
 			}
 		})
-		p.server.set(func() { p.server.limits = 100 })
+		p.server.set(func() { p.server.limits, p.server.every = 100, 500*time.Millisecond })
 		good := make(map[acquire.PointID]bool)
 		var b acquire.Batch
 		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
