@@ -450,7 +450,7 @@ func (r *Reader) sample(b *acquire.Batch) error {
 	if number, ok := r.take(colBatch); ok == r.sorted || !r.sorted && number != r.batch {
 		return malformed("batch: %w", errOther)
 	}
-	at, value, point, status := r.peek(colTime), acquire.Value{}, r.takeIndex(colPoint), r.takeIndex(colStatus)
+	at, point, status := r.peek(colTime), r.takeIndex(colPoint), r.takeIndex(colStatus)
 	if _, ok := r.take(colTime); ok != (at != 0) {
 		return malformed("time: %w", errOther)
 	}
@@ -463,7 +463,7 @@ func (r *Reader) sample(b *acquire.Batch) error {
 		}
 		return r.endOfRow(local{unit: null, source: null}, judged{severity: null, cause: null})
 	}
-	if len(b.Samples) > maxBatch {
+	if len(b.Samples) >= maxBatch {
 		return malformed("batch of more than %d samples", maxBatch)
 	}
 	if status == null {

@@ -13,7 +13,6 @@ type tables struct {
 	statuses statuses
 	terms    terms
 	ofPoint  []int64 // what a column says of each point; -1: nothing
-	ofStatus []int64
 	indices  []int64
 	names    []string
 }
