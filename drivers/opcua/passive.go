@@ -109,9 +109,9 @@ type Delivery uint8
 // The deliveries. What is read, and the first value of a monitored item, may be as old
 // as the value before: its time is then when the server confirmed it.
 const (
-	Notified Delivery = iota // by a subscription
-	First                    // by a subscription, as the first value of a monitored item
-	Polled                   // by a Read
+	Notified      Delivery = iota // by a subscription
+	NotifiedFirst                 // by a subscription, as the first value of a monitored item
+	Polled                        // by a Read
 )
 
 // ErrNotDataValue is the error for bytes that are no DataValue.

@@ -57,7 +57,7 @@ func TestDecoder(t *testing.T) {
 		return lines
 	}
 	const second = 1_000_000_000
-	require.NoError(t, d.Decode(&b, "ns=2;s=x", encoded(7, 0, 100*second, 101*second), 500*second, opcua.First))
+	require.NoError(t, d.Decode(&b, "ns=2;s=x", encoded(7, 0, 100*second, 101*second), 500*second, opcua.NotifiedFirst))
 	assert.Equal(t, []string{"1970-01-01T00:01:40Z quarter 1.75 good [source time]", "1970-01-01T00:01:40Z whole 7 good [source time]"}, lines())
 	assert.True(t, d.Has("ns=2;s=x"))
 	assert.False(t, d.Has("i=1"))

@@ -219,7 +219,7 @@ func (s *opcuaServer) opcuaMessage(b *acquire.Batch, o *Observation) (err error)
 			}
 			how := opcua.Notified
 			if item.First {
-				how = opcua.First
+				how = opcua.NotifiedFirst
 			}
 			err = errors.Join(err, s.decoder.Decode(b, item.Node, item.Value, o.Time, how))
 		}

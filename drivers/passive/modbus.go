@@ -18,6 +18,7 @@ type modbusTalk struct {
 	f       *flow
 	streams [2]modbusStream
 	framing framing
+	proven  bool             // some frame was of it
 	waiting []*modbusRequest // oldest first
 	heard   bool             // the server has sent something
 	missed  uint64           // how often something of the server's was missed: answers may lie in it
@@ -57,6 +58,9 @@ func (t *modbusTalk) lose(from direction, skipped int) {
 	s := &t.streams[from]
 	t.d.stats.SkippedBytes += uint64(len(s.partial) + skipped)
 	s.partial, s.lost = nil, true
+	if !t.proven {
+		t.framing = undecided
+	}
 	if from == toClient {
 		t.missed++
 	}
@@ -125,6 +129,7 @@ func (t *modbusTalk) find(from direction, b []byte) bool {
 // frame takes one frame.
 func (t *modbusTalk) frame(from direction, frame []byte) {
 	d := t.d
+	t.proven = true
 	d.stats.Messages++
 	o := d.observe(Modbus, t.f.client, t.f.server, from)
 	o.Gaps = t.streams[from].gaps

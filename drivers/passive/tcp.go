@@ -197,7 +197,9 @@ func (d *decoder) restart(f *flow) {
 func (d *decoder) receive(f *flow, from direction, seq uint32, b []byte) {
 	h := &f.halves[from]
 	if f.over {
-		if len(b) > 0 {
+		if fresh := int32(seq + uint32(len(b)) - h.next); fresh > 0 {
+			d.stats.SkippedBytes += uint64(min(int(fresh), len(b)))
+		} else if len(b) > 0 {
 			d.stats.Retransmitted++
 		}
 		return
