@@ -98,7 +98,7 @@
 //
 // Blocks are compressed by their layout, and by nothing else unless Config.Compressor
 // is set. For samples of a plant, zstd on top of it saves a twenty-fifth of the bytes and
-// costs half of the speed (internal/bench/capture); it would also be the one dependency of
+// more than halves the speed of writing (internal/bench/capture); it would also be the one dependency of
 // this package. What else compressors find, repeated values and steps, the layout has
 // taken out. Where values repeat in ways that it does not know, as texts do, set one.
 package capture
