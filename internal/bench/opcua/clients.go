@@ -201,7 +201,7 @@ func subscribePeer(ctx context.Context, s settings, m *meter) error {
 		}
 		good := 0
 		for _, item := range change.MonitoredItems {
-			if _, ok := item.Value.Value.Value().(float64); ok && item.Value.Status == ua.StatusOK {
+			if _, ok := item.Value.Value.Value().(float64); ok && item.Value.Status>>30 == 0 { // good, whether others were lost or not
 				good++
 			}
 		}

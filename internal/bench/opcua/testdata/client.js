@@ -3,7 +3,7 @@
 "use strict";
 const {
   OPCUAClient, MessageSecurityMode, SecurityPolicy, ClientSubscription, ClientMonitoredItemGroup,
-  AttributeIds, TimestampsToReturn, StatusCodes,
+  AttributeIds, TimestampsToReturn,
 } = require("node-opcua");
 
 const [what, endpoint, variables, each] = process.argv.slice(2);
@@ -67,7 +67,7 @@ async function main() {
   let count = 0;
   const group = await subscription.monitorItems(items, { samplingInterval: 10, queueSize: 20, discardOldest: true }, TimestampsToReturn.Both);
   group.on("changed", (item, v) => {
-    if (typeof v.value.value !== "number" || v.statusCode !== StatusCodes.Good) fail(v.toString());
+    if (typeof v.value.value !== "number" || !v.statusCode.isGood()) fail(v.toString());
     if (++count === 100) {
       count = 0;
       add(100);
