@@ -1,6 +1,7 @@
-// Package interop has captures written as Parquet read by others: DuckDB and parquet-go,
-// through their Go modules, and pyarrow and pandas where Python has them.
+// Package interop has captures written as Parquet read by others: DuckDB, Apache Arrow's
+// reader in Go, parquet-go; and files of partial aggregates by the reference reader of
+// MCAP.
 //
-// It holds tests alone. The test on Python is skipped where pyarrow or pandas is
-// missing, which Debian does not package.
+// It holds tests alone, which need nothing but Go and a C compiler. DuckDB's module
+// brings its library along.
 package interop
