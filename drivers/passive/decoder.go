@@ -35,9 +35,12 @@ type decoder struct {
 	stats   Stats
 
 	place Place
-	now   acquire.Instant // place.Time
-	ip    datagram
-	parts fragments
+	now   acquire.Instant // of the packet at hand
+	// givenUp is set while data from behind a hole is handed on: answers to the requests in
+	// it may have gone by.
+	givenUp bool
+	ip      datagram
+	parts   fragments
 
 	flows          map[flowKey]*flow
 	oldest, newest *flow
@@ -298,6 +301,15 @@ func (d *decoder) modbusRequest() *modbusRequest {
 func (d *decoder) spend(r *modbusRequest) {
 	d.done(r, r.size)
 	d.spent = append(d.spent, r)
+}
+
+// since returns the mark of what was missed for a request: one that no present mark
+// equals where an answer may have been missed before the request was seen.
+func (d *decoder) since(missed uint64) uint64 {
+	if d.givenUp {
+		return ^uint64(0)
+	}
+	return missed
 }
 
 // horizon returns the moment before which no answer will be stamped any more that comes

@@ -160,7 +160,7 @@ func (t *modbusTalk) ask(o *Observation) {
 		t.waiting[0].expire(forgotten)
 	}
 	r := d.modbusRequest()
-	r.talk, r.transaction, r.unit, r.sent, r.missed = t, o.Modbus.Transaction, o.Modbus.Unit, o.Place, t.missed
+	r.talk, r.transaction, r.unit, r.sent, r.missed = t, o.Modbus.Transaction, o.Modbus.Unit, o.Place, d.since(t.missed)
 	r.size = copy(r.buffer[:], o.Modbus.PDU)
 	t.waiting = append(t.waiting, r)
 	r.id = d.await(r, r.size)

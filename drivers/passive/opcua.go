@@ -545,7 +545,7 @@ func (t *opcuaTalk) remember(o *Observation) {
 	if len(t.waiting) == maxWaiting {
 		t.forget(0)
 	}
-	r := &opcuaRequest{talk: t, request: m.RequestID, service: m.Service, sent: o.Place, missed: t.missed, sub: m.Subscription}
+	r := &opcuaRequest{talk: t, request: m.RequestID, service: m.Service, sent: o.Place, missed: d.since(t.missed), sub: m.Subscription}
 	if m.Service == readRequestID || m.Service == createItemsRequestID {
 		r.items = slices.Clone(m.Items)
 	}

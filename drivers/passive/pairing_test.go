@@ -2,8 +2,10 @@ package passive_test
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +176,37 @@ func TestSurveyedIsHeard(t *testing.T) {
 	cancel()
 	_, err = passive.Survey(ctx, cfg)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A connection between the same ports whose beginning was not captured is heard from its
+// second message on, and a lone segment of nowhere is passed over.
+func TestStraySegments(t *testing.T) {
+	_, frames := seed(t)
+	shifted := func(f frame, by uint32) frame {
+		f.data = slices.Clone(f.data)
+		const seq, ack = 14 + 20 + 4, 14 + 20 + 8
+		binary.BigEndian.PutUint32(f.data[seq:], binary.BigEndian.Uint32(f.data[seq:])+by)
+		binary.BigEndian.PutUint32(f.data[ack:], binary.BigEndian.Uint32(f.data[ack:])+by)
+		return f
+	}
+	whole, _ := messages(t, inMemoryAnyLimit(pcap(binary.LittleEndian, 0xA1B23C4D, 1, frames)))
+	again := slices.Clone(frames)
+	for i := range again {
+		if i >= len(again)/2 {
+			again[i] = shifted(again[i], 1<<30)
+		}
+	}
+	got, stats := messages(t, inMemoryAnyLimit(pcap(binary.LittleEndian, 0xA1B23C4D, 1, again)))
+	assert.Equal(t, len(whole)-2, len(got))
+	assert.Equal(t, uint64(2), stats.Gaps)
+	lone := slices.Clone(frames)
+	lone[7] = shifted(lone[7], 1<<30) // a request: its answer is nobody's
+	got, stats = messages(t, inMemoryAnyLimit(pcap(binary.LittleEndian, 0xA1B23C4D, 1, lone)))
+	assert.Len(t, got, len(whole)-1)
+	assert.Equal(t, uint64(1), stats.Unpaired)
+	assert.Zero(t, stats.Unanswered)
+	assert.NotZero(t, stats.SkippedBytes)
+	for _, line := range got {
+		assert.Contains(t, strings.Join(whole, "\n"), line[:len(line)-2])
+	}
 }

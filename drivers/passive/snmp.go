@@ -194,7 +194,7 @@ func (t *snmpTalk) ask(o *Observation, version snmpwire.Version) {
 	if len(t.waiting) == maxWaiting {
 		t.waiting[0].expire(forgotten)
 	}
-	r := &snmpRequest{talk: t, request: o.SNMP.RequestID, version: version, sent: o.Place, missed: t.missed, message: slices.Clone(o.SNMP.Message)}
+	r := &snmpRequest{talk: t, request: o.SNMP.RequestID, version: version, sent: o.Place, missed: d.since(t.missed), message: slices.Clone(o.SNMP.Message)}
 	t.waiting = append(t.waiting, r)
 	r.id = d.await(r, len(r.message))
 }

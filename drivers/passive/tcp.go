@@ -70,7 +70,13 @@ type half struct {
 	fin     bool   // the end has been announced,
 	finAt   uint32 // at this sequence number
 	closing bool   // and reached
+	stray   bool   // the last segment was far from all before it,
+	after   uint32 // and ended here
 }
+
+// farAway is the distance between sequence numbers from which on a segment is no part of
+// a stream, but damaged, or of another connection between the same ports.
+const farAway = 1 << 26
 
 type segment struct {
 	seq   uint32
@@ -81,7 +87,7 @@ type segment struct {
 // Patience with holes. What the receiver has acknowledged was sent and not captured, or
 // is a little late in the capture; what it has not will be sent again.
 const (
-	holeAcked   = 20 * time.Millisecond
+	holeAcked   = time.Millisecond
 	holeUnacked = 3 * time.Second
 )
 
@@ -142,18 +148,18 @@ func (d *decoder) tcp(ip *datagram) {
 		seq++
 	}
 	if flags&flagACK != 0 {
-		if !other.hasAck || int32(ack-other.acked) > 0 {
+		if away := int32(ack - other.next); other.begun && away < farAway && (!other.hasAck || int32(ack-other.acked) > 0) {
 			other.acked, other.hasAck = ack, true
 		}
+	}
+	if len(other.held) > 0 {
+		d.fill(f, 1-from, false) // before what may be the answer to it
 	}
 	if len(payload) > 0 || flags&flagFIN != 0 {
 		d.receive(f, from, seq, payload)
 	}
 	if flags&flagFIN != 0 && !ip.cut {
 		mine.fin, mine.finAt = true, seq+uint32(len(payload))
-	}
-	if len(other.held) > 0 {
-		d.fill(f, 1-from, false)
 	}
 	d.finish(f, flags&flagRST != 0)
 }
@@ -208,6 +214,19 @@ func (d *decoder) receive(f *flow, from direction, seq uint32, b []byte) {
 		h.begun, h.next = true, seq
 		f.talk.join(from)
 	}
+	if away := int32(seq - h.next); (away > farAway || away < -farAway) && len(b) > 0 {
+		if !h.stray || h.after != seq {
+			h.stray, h.after = true, seq+uint32(len(b))
+			d.stats.SkippedBytes += uint64(len(b))
+			return
+		}
+		// Two in a row: the connection began anew, and its beginning was not captured.
+		d.fill(f, from, true)
+		d.stats.Gaps++
+		f.talk.gap(from)
+		h.next = seq
+	}
+	h.stray = false
 	if behind := int32(h.next - seq); behind > 0 {
 		if int(behind) >= len(b) {
 			if len(b) > 0 {
@@ -295,7 +314,8 @@ func cost(b []byte) int { return len(b) + 64 }
 func (d *decoder) drain(f *flow, from direction, givenUp bool) {
 	h := &f.halves[from]
 	present := d.place
-	defer func() { d.place = present }()
+	d.givenUp = givenUp
+	defer func() { d.place, d.givenUp = present, false }()
 	for len(h.held) > 0 {
 		s := h.held[0]
 		behind := int32(h.next - s.seq)
