@@ -25,6 +25,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	p := &proxy{target: target, address: "127.0.0.1:0", conns: make(map[net.Conn]bool), open: make(chan struct{})}
 	close(p.open)
 	p.accept(t)
+	p.address = p.l.Addr().String() // before anybody dials
 	t.Cleanup(func() {
 		p.pass()
 		p.refuse()
@@ -43,7 +44,7 @@ func (p *proxy) accept(t *testing.T) {
 	l, err := net.Listen("tcp", p.address)
 	require.NoError(t, err)
 	p.mu.Lock()
-	p.l, p.address = l, l.Addr().String()
+	p.l = l
 	p.mu.Unlock()
 	go func() {
 		for {
