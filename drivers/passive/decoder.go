@@ -39,6 +39,7 @@ type decoder struct {
 	// givenUp is set while data from behind a hole is handed on: answers to the requests in
 	// it may have gone by.
 	givenUp bool
+	due     bool // it is time to look what is overdue
 	ip      datagram
 	parts   fragments
 
@@ -155,8 +156,16 @@ func (d *decoder) packet(p *packet) {
 	}
 	d.place = Place{File: p.file, Frame: p.frame, Time: p.time}
 	d.now = p.time
-	d.overdue()
 	d.patience()
+	d.due = true
+	d.carry(p)
+	if d.due {
+		d.overdue()
+	}
+}
+
+// carry takes what a packet carries.
+func (d *decoder) carry(p *packet) {
 	ip, known, ok := ipPacket(p.link, p.data)
 	switch {
 	case !known:
@@ -267,8 +276,10 @@ func (d *decoder) done(w waiter, octets int) {
 	w.settle()
 }
 
-// overdue gives up requests that have waited too long.
+// overdue gives up requests that have waited too long. Of a TCP segment, what it
+// acknowledges is looked at before, and its data after.
 func (d *decoder) overdue() {
+	d.due = false
 	for t := d.head(); t != nil && d.now.Sub(t.sent) > d.timeout; t = d.head() {
 		t.expire(timedOut)
 	}

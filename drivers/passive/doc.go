@@ -35,8 +35,9 @@
 //   - An answer without its captured request gives no sample, nor does one that may
 //     belong to several requests.
 //   - A request without an answer gives bad samples, as the driver would, where the
-//     capture proves the silence: the device was heard before, and nothing that it sent
-//     is missing since.
+//     capture proves the silence: the device was heard before, nothing that it sent is
+//     missing since, and its connection was heard of after the time for an answer. Of
+//     datagrams that are not in the capture, nothing tells.
 //   - Behind a hole, reading goes on where a message proves itself: its framing leads to
 //     the end of the segment, or names the channel that is known.
 //   - What is not decoded is counted in [Stats], by cause.

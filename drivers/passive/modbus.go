@@ -254,7 +254,7 @@ func (r *modbusRequest) expire(why ending) {
 			break
 		}
 	}
-	if why != forgotten && t.heard && t.missed == r.missed && !t.f.withholds(toClient) {
+	if (why == interrupted || why == timedOut && d.spoke(t.f, r.sent.Time)) && t.heard && t.missed == r.missed && !t.f.withholds(toClient) {
 		o := d.regret(Modbus, t.f.client, t.f.server, why)
 		o.Request = r.sent
 		o.Modbus = ModbusMessage{RTU: t.framing == rtu, Transaction: r.transaction, Unit: r.unit, Request: r.pdu()}

@@ -576,7 +576,7 @@ func (r *opcuaRequest) expire(why ending) {
 	if i := slices.Index(t.waiting, r); i >= 0 {
 		t.forget(i)
 	}
-	if why != forgotten && t.heard && t.missed == r.missed && !t.f.withholds(t.role(toClient)) {
+	if (why == interrupted || why == timedOut && d.spoke(t.f, r.sent.Time)) && t.heard && t.missed == r.missed && !t.f.withholds(t.role(toClient)) {
 		o := d.regret(OPCUA, t.client, t.server, why)
 		o.Request = r.sent
 		o.OPCUA = OPCUAMessage{Channel: t.channel, RequestID: r.request, Service: r.service, Items: r.items}

@@ -66,6 +66,7 @@ func (d *decoder) udp(ip *datagram) {
 		return
 	}
 	d.stats.Datagrams++
+	d.overdue()
 	// Who serves whom is for the PDU to say; this is for the case that it cannot be read.
 	server, client := dst, src
 	if !toDst {
@@ -231,7 +232,8 @@ func (r *snmpRequest) expire(why ending) {
 		t.waiting = slices.Delete(t.waiting, i, i+1)
 	}
 	d.done(r, len(r.message))
-	if why != forgotten && t.heard && t.missed == r.missed && (t.f == nil || !t.f.withholds(toClient)) {
+	if why != forgotten && t.heard && t.missed == r.missed &&
+		(t.f == nil || !t.f.withholds(toClient) && (why == interrupted || d.spoke(t.f, r.sent.Time))) {
 		o := d.regret(SNMP, t.peers.client, t.peers.server, why)
 		o.Request = r.sent
 		o.SNMP.Request, o.SNMP.RequestID = r.message, r.request

@@ -231,9 +231,9 @@ func TestHolesTakeNothingForSomethingElse(t *testing.T) {
 		got, src := heard(t, overheard(captureOf(t, frames)))
 		good := 0
 		for _, line := range got {
-			if line[len(line)-len(" good"):] == " good" {
+			require.True(t, read[line], "made up, seed %d: %s", seed, line) // silence, too: the device has answered everything
+			if strings.HasSuffix(line, " good") {
 				good++
-				require.True(t, read[line], "made up: %s", line)
 			}
 		}
 		require.Less(t, good, len(active))

@@ -70,6 +70,7 @@ type half struct {
 	fin     bool   // the end has been announced,
 	finAt   uint32 // at this sequence number
 	closing bool   // and reached
+	ahead   bool   // the segment at hand lies beyond a hole
 	stray   bool   // the last segment was far from all before it,
 	after   uint32 // and ended here
 }
@@ -152,6 +153,9 @@ func (d *decoder) tcp(ip *datagram) {
 			other.acked, other.hasAck = ack, true
 		}
 	}
+	mine.ahead = mine.begun && int32(seq-mine.next) > 0
+	d.overdue()
+	mine.ahead = false
 	if len(other.held) > 0 {
 		d.fill(f, 1-from, false) // before what may be the answer to it
 	}
@@ -364,8 +368,16 @@ func (d *decoder) fill(f *flow, from direction, all bool) {
 	}
 }
 
-// withholds reports whether bytes of an end are captured that were not handed on.
-func (f *flow) withholds(from direction) bool { return len(f.halves[from].held) > 0 }
+// withholds reports whether an end has sent bytes that were not handed on: they are held,
+// or the other end has acknowledged them and they were not captured.
+func (f *flow) withholds(from direction) bool {
+	h := &f.halves[from]
+	return h.ahead || len(h.held) > 0 || h.hasAck && int32(h.acked-h.next) > 0
+}
+
+// spoke reports whether anything was captured of a connection since a request was overdue:
+// before, nothing tells whether its answer is missing from the capture alone.
+func (d *decoder) spoke(f *flow, sent acquire.Instant) bool { return f.last.Sub(sent) > d.timeout }
 
 // patience gives up holes of all connections that have waited long enough. It is called
 // for each packet, and looks at one connection.
