@@ -56,7 +56,7 @@ func conforming(cfg Config, monitored, polled, events int) acquiretest.NewSubjec
 			cfg.Events = append(cfg.Events, EventPoint{Name: name, Notifier: NodeID(node)})
 		}
 		last := showing(0, time.Now())
-		p.happening = func(now time.Time) {
+		happening := func(now time.Time) {
 			if showing(0, now) == last {
 				return
 			}
@@ -69,6 +69,7 @@ func conforming(cfg Config, monitored, polled, events int) acquiretest.NewSubjec
 				})
 			}
 		}
+		p.set(func() { p.happening = happening })
 		source, err := NewSource(cfg)
 		require.NoError(t, err)
 		number := func(id acquire.PointID) int {

@@ -307,12 +307,14 @@ func (p *pump) published(f flight) error {
 		p.src.connector.counters.late.Add(1)
 		return nil
 	}
-	p.faults, p.heard = 0, time.Now()
 	n := answer.Notification
 	keepAlive := n.Data.Len == 0
 	switch ahead := int32(n.Sequence - p.sub.expected); {
 	case ahead < 0 && keepAlive:
-	case ahead < 0: // it came before
+	case ahead < -mostMissing: // the server numbers anew: what is between cannot be known
+		p.queue.push(entry{kind: gapEntry, received: p.now()})
+		p.sub.expected = n.Sequence
+	case ahead < 0: // it came before, and is no sign of life: the next may be as old
 		m.release()
 		p.src.connector.counters.late.Add(1)
 		return nil
@@ -322,6 +324,7 @@ func (p *pump) published(f flight) error {
 			return err
 		}
 	}
+	p.faults, p.heard = 0, time.Now()
 	if keepAlive {
 		p.queue.push(entry{kind: timeEntry, received: p.now(), promise: p.promise(n)})
 		m.release()

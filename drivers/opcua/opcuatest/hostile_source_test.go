@@ -127,6 +127,7 @@ func TestHostileSource(t *testing.T) {
 	}{
 		{name: "one sequence number ahead", nth: 3, fault: opcuatest.SequenceGap(1), lies: true},
 		{name: "sequence numbers ahead", fault: publish(opcuatest.SequenceGap(3)), lies: true},
+		{name: "sequence numbers far ahead", fault: publish(opcuatest.SequenceGap(math.MaxInt32)), lies: true},
 		{name: "sequence numbers behind", fault: publish(opcuatest.SequenceGap(math.MaxUint32 - 2)), lies: true},
 		{name: "one unknown subscription", nth: 3, fault: opcuatest.UnknownSubscription()},
 		{name: "unknown subscriptions", fault: publish(opcuatest.UnknownSubscription())},
