@@ -3,14 +3,11 @@ package opcua
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/setting"
 	"github.com/fieldtap/fieldtap/units"
 )
 
@@ -75,43 +72,11 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 	if err != nil {
 		fault("malformed parameters: is a semicolon not written as %%3B?")
 	}
-	fields := cfg.fields()
 	if query.Has("policy") {
 		cfg.Client.Policies, cfg.Client.Mode = nil, 0
 	}
-	for _, name := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
-		values := query[name]
-		set, known := fields[name]
-		switch {
-		case name == "point":
-			for _, text := range values {
-				p, err := parsePoint(text)
-				if err != nil {
-					faults = append(faults, fmt.Errorf("opcua: %w", err))
-				}
-				cfg.Points = append(cfg.Points, p)
-			}
-			continue
-		case name == "events":
-			for _, text := range values {
-				p, err := parseEvents(text)
-				if err != nil {
-					faults = append(faults, fmt.Errorf("opcua: %w", err))
-				}
-				cfg.Events = append(cfg.Events, p)
-			}
-			continue
-		case !known:
-			fault("unknown parameter %q", name)
-			continue
-		case len(values) > 1 && name != "policy":
-			fault("parameter %s is given %d times", name, len(values))
-		}
-		for _, value := range values {
-			if set(value) != nil {
-				fault("parameter %s: %q is malformed", name, value)
-			}
-		}
+	for _, err := range cfg.fields().Query(query) {
+		faults = append(faults, fmt.Errorf("opcua: %w", err))
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -123,40 +88,29 @@ func (d Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, err
 	return src, nil
 }
 
-// fields returns what sets the field of each parameter.
-func (c *Config) fields() map[string]func(string) error {
-	duration := func(d *time.Duration) func(string) error {
-		return func(text string) (err error) { *d, err = time.ParseDuration(text); return err }
-	}
-	number := func(n *int) func(string) error {
-		return func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
-	}
-	return map[string]func(string) error{
-		"name":          func(text string) error { c.Name = text; return nil },
-		"interval":      duration(&c.Interval),
-		"keep_alive":    duration(&c.KeepAlive),
-		"sampling":      duration(&c.Sampling),
-		"outage":        duration(&c.Outage),
-		"poll_interval": duration(&c.PollInterval),
-		"lateness":      duration(&c.Lateness),
-		"buffer":        number(&c.Buffer),
-		"max_per_call":  number(&c.MaxPerCall),
-		"backfill": func(text string) error {
-			if c.Backfill = true; text != "" {
-				return errors.New("takes no value")
-			}
-			return nil
-		},
-		"timeout":         duration(&c.Client.Timeout),
-		"connect_timeout": duration(&c.Client.ConnectTimeout),
-		"session_timeout": duration(&c.Client.SessionTimeout),
-		"mode":            func(text string) error { return c.Client.Mode.UnmarshalText([]byte(text)) },
-		"policy": func(text string) error {
-			var p Policy
+// fields returns the fields that parameters name.
+func (c *Config) fields() setting.Fields {
+	return setting.Fields{
+		"point":           setting.Parts(&c.Points, parsePoint),
+		"events":          setting.Parts(&c.Events, parseEvents),
+		"name":            setting.Text(&c.Name),
+		"interval":        setting.Duration(&c.Interval),
+		"keep_alive":      setting.Duration(&c.KeepAlive),
+		"sampling":        setting.Duration(&c.Sampling),
+		"outage":          setting.Duration(&c.Outage),
+		"poll_interval":   setting.Duration(&c.PollInterval),
+		"lateness":        setting.Duration(&c.Lateness),
+		"buffer":          setting.Int(&c.Buffer),
+		"max_per_call":    setting.Int(&c.MaxPerCall),
+		"backfill":        setting.Flag(&c.Backfill),
+		"timeout":         setting.Duration(&c.Client.Timeout),
+		"connect_timeout": setting.Duration(&c.Client.ConnectTimeout),
+		"session_timeout": setting.Duration(&c.Client.SessionTimeout),
+		"mode":            setting.Set(func(text string) error { return c.Client.Mode.UnmarshalText([]byte(text)) }),
+		"policy": setting.List(&c.Client.Policies, func(text string) (p Policy, ok bool) {
 			err := p.UnmarshalText([]byte(text))
-			c.Client.Policies = append(c.Client.Policies, p)
-			return err
-		},
+			return p, err == nil
+		}),
 	}
 }
 
@@ -168,121 +122,64 @@ func parsePoint(text string) (Point, error) {
 		return p, fmt.Errorf("point %q: want name and node", text)
 	}
 	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("point %q: "+format, append([]any{p.Name}, args...)...))
+	var ok bool
+	if p.Node, ok = readNodeID(fields[1]); !ok {
+		faults = append(faults, fmt.Errorf("%q is no node id", fields[1]))
 	}
-	id, err := ParseNodeID(fields[1])
-	if err != nil {
-		fault("%q is no node id", fields[1])
-	}
-	p.Node = id
-	given := make(map[string]bool)
-	for _, field := range fields[2:] {
-		key, value, _ := strings.Cut(field, "=")
-		if given[key] && key != "name" {
-			fault("%s is given twice", key)
-		}
-		given[key] = true
-		if err := p.set(key, value); err != nil {
-			fault("%w", err)
-		}
-	}
-	return p, errors.Join(faults...)
+	faults = append(faults, p.fields().Keys(fields[2:])...)
+	return p, setting.About(fmt.Sprintf("point %q", p.Name), faults)
+}
+
+// readNodeID is ParseNodeID for setting.
+func readNodeID(text string) (NodeID, bool) {
+	id, err := ParseNodeID(text)
+	return id, err == nil
 }
 
 // parseEvents reads "NAME[,NODE][,KEY=VALUE...]".
 func parseEvents(text string) (EventPoint, error) {
 	fields := strings.Split(text, ",")
 	p := EventPoint{Name: fields[0]}
-	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("events %q: "+format, append([]any{p.Name}, args...)...))
-	}
-	given := make(map[string]bool)
-	for i, field := range fields[1:] {
-		key, value, _ := strings.Cut(field, "=")
-		if given[key] && key != "type" {
-			fault("%s is given twice", key)
-		}
-		given[key] = true
-		number := func(n *int) {
-			var err error
-			if *n, err = strconv.Atoi(value); err != nil {
-				fault("malformed %s %q", key, value)
-			}
-		}
-		switch key {
-		case "severity":
-			number(&p.MinSeverity)
-		case "queue":
-			number(&p.Queue)
-		case "type":
-			id, err := ParseNodeID(value)
-			if err != nil {
-				fault("%q is no node id", value)
-			}
-			p.Types = append(p.Types, id)
-		default:
-			id, err := ParseNodeID(field)
-			if err != nil || i > 0 {
-				fault("%q is neither a known key nor the node id behind the name", key)
-			}
-			p.Notifier = id
+	keys := fields[1:]
+	if len(keys) > 0 {
+		if id, ok := readNodeID(keys[0]); ok {
+			p.Notifier, keys = id, keys[1:]
 		}
 	}
-	return p, errors.Join(faults...)
+	return p, setting.About(fmt.Sprintf("events %q", p.Name), p.fields().Keys(keys))
 }
 
-// set sets the field of p that key stands for.
-func (p *Point) set(key, value string) (err error) {
-	ok := true
-	present := func(b *bool) { *b, ok = true, value == "" }
-	switch key {
-	case "unit":
-		p.Unit, err = units.Parse(value)
-	case "role":
-		p.Role, ok = named(value, acquire.Gauge, acquire.Counter, acquire.State)
-	case "kind":
-		p.Kind, ok = named(value, acquire.KindFloat64, acquire.KindInt64, acquire.KindUint64, acquire.KindBool, acquire.KindText)
-	case "scale":
-		p.Scale, err = units.ParseScale(value)
-	case "index":
-		p.Index = strings.ReplaceAll(value, ":", ",")
-	case "field":
-		p.Field = commas(value)
-		_, err = parseField(p.Field)
-	case "name":
-		number, name, _ := strings.Cut(value, ":")
-		var n int64
-		n, err = strconv.ParseInt(number, 0, 64)
-		if p.Names == nil {
-			p.Names = make(map[int64]string)
-		}
-		_, given := p.Names[n]
-		p.Names[n], ok = name, name != "" && !given
-	case "poll":
-		present(&p.Poll)
-	case "percent":
-		present(&p.Percent)
-	case "keep_oldest":
-		present(&p.KeepOldest)
-	case "timestamps":
-		present(&p.Timestamps)
-	case "sampling":
-		p.Sampling, err = time.ParseDuration(value)
-		ok = err == nil
-		err = nil
-	case "queue":
-		p.Queue, err = strconv.Atoi(value)
-	case "deadband":
-		p.Deadband, err = strconv.ParseFloat(value, 64)
-	default:
-		return fmt.Errorf("unknown key %q", key)
+// fields returns the fields that keys name.
+func (p *EventPoint) fields() setting.Fields {
+	return setting.Fields{
+		"severity": setting.Int(&p.MinSeverity),
+		"queue":    setting.Int(&p.Queue),
+		"type":     setting.List(&p.Types, readNodeID),
 	}
-	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) || err == nil && !ok {
-		return fmt.Errorf("malformed %s %q", key, value)
+}
+
+// fields returns the fields that keys name.
+func (p *Point) fields() setting.Fields {
+	return setting.Fields{
+		"unit":  setting.Parse(&p.Unit, units.Parse),
+		"role":  setting.Named(&p.Role, acquire.Gauge, acquire.Counter, acquire.State),
+		"kind":  setting.Named(&p.Kind, acquire.KindFloat64, acquire.KindInt64, acquire.KindUint64, acquire.KindBool, acquire.KindText),
+		"scale": setting.Parse(&p.Scale, units.ParseScale),
+		"index": setting.Set(func(text string) error { p.Index = strings.ReplaceAll(text, ":", ","); return nil }),
+		"field": setting.Set(func(text string) error {
+			p.Field = commas(text)
+			_, err := parseField(p.Field)
+			return err
+		}),
+		"name":        setting.Names(&p.Names),
+		"poll":        setting.Flag(&p.Poll),
+		"percent":     setting.Flag(&p.Percent),
+		"keep_oldest": setting.Flag(&p.KeepOldest),
+		"timestamps":  setting.Flag(&p.Timestamps),
+		"sampling":    setting.Duration(&p.Sampling),
+		"queue":       setting.Int(&p.Queue),
+		"deadband":    setting.Float(&p.Deadband),
 	}
-	return err
 }
 
 // commas returns the path to a field with commas in its indexes, which URLs have as
@@ -301,14 +198,4 @@ func commas(path string) string {
 		}
 	}
 	return string(b)
-}
-
-// named returns the one of values that is called text.
-func named[T fmt.Stringer](text string, values ...T) (v T, ok bool) {
-	for _, candidate := range values {
-		if candidate.String() == text {
-			return candidate, true
-		}
-	}
-	return v, false
 }

@@ -48,7 +48,7 @@ func TestDriverTellsAllFaults(t *testing.T) {
 	require.Error(t, err)
 	for _, part := range []string{
 		`"end"`, "policy", "mode", "interval", `"foo"`, "name is given 2 times", `point "x"`, `"zzz"`, "nonsense", "scale", "role", "kind", "queue",
-		"deadband", "poll", `"fun"`, "malformed name", "role is given twice", `"ns" is neither`, `malformed severity "high"`, "queue is given twice", `"odd" is no node id`, `"loud" is neither`, `"a..b"`,
+		"deadband", "poll", `"fun"`, "malformed name", "role is given twice", `unknown key "ns"`, `malformed severity "high"`, "queue is given twice", `malformed type "odd"`, `unknown key "loud"`, `"a..b"`,
 	} {
 		assert.ErrorContains(t, err, part)
 	}

@@ -3,13 +3,13 @@ package replay
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/setting"
 )
 
 // Driver makes sources from URLs of the form
@@ -65,19 +65,11 @@ func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error
 	if err != nil {
 		fault("malformed parameters")
 	}
-	for _, key := range slices.Sorted(maps.Keys(query)) { // faults in the same order every time
-		values := query[key]
-		if key == "point" {
-			names := slices.Clone(values)
-			cfg.Select = func(name string) bool { return slices.Contains(names, name) }
-			continue
-		}
-		if len(values) > 1 {
-			fault("%s is given %d times", key, len(values))
-		}
-		if err := cfg.set(key, values[0]); err != nil {
-			fault("%s: %w", key, err)
-		}
+	for _, err := range cfg.fields().Query(query) {
+		faults = append(faults, fmt.Errorf("replay: %w", err))
+	}
+	if names := query["point"]; names != nil {
+		cfg.Select = func(name string) bool { return slices.Contains(names, name) }
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -89,39 +81,25 @@ func (Driver) ParseSource(u *url.URL, c *acquire.Catalog) (acquire.Source, error
 	return src, nil
 }
 
-// set sets the field that a key of a URL stands for.
-func (c *Config) set(key, value string) (err error) {
-	switch key {
-	case "pace":
-		var pace float64
-		pace, err = strconv.ParseFloat(value, 64)
-		c.Pace = Pace(pace)
-	case "from":
-		c.From, err = parseInstant(value)
-	case "to":
-		c.To, err = parseInstant(value)
-	case "shift":
-		c.Shift, err = time.ParseDuration(value)
-	case "loop_gap":
-		c.LoopGap, err = time.ParseDuration(value)
-	case "loop":
-		if value == "forever" {
-			c.Loop = Forever
-			break
-		}
-		if c.Loop, err = strconv.Atoi(value); err == nil && c.Loop < 1 {
-			err = fmt.Errorf("%d is no number of rounds", c.Loop)
-		}
-	case "incomplete":
-		if c.Incomplete = true; value != "" {
-			err = errors.New("takes no value")
-		}
-	case "name":
-		c.Name = value
-	default:
-		err = errors.New("unknown key")
+// fields returns the fields that parameters name.
+func (c *Config) fields() setting.Fields {
+	return setting.Fields{
+		"point":      setting.Ignored(), // read together
+		"name":       setting.Text(&c.Name),
+		"pace":       setting.Float((*float64)(&c.Pace)),
+		"from":       setting.Parse(&c.From, parseInstant),
+		"to":         setting.Parse(&c.To, parseInstant),
+		"shift":      setting.Duration(&c.Shift),
+		"loop_gap":   setting.Duration(&c.LoopGap),
+		"incomplete": setting.Flag(&c.Incomplete),
+		"loop": setting.Read(&c.Loop, func(text string) (int, bool) {
+			if text == "forever" {
+				return Forever, true
+			}
+			n, err := strconv.Atoi(text)
+			return n, err == nil && n > 0
+		}),
 	}
-	return err
 }
 
 func parseInstant(text string) (acquire.Instant, error) {
