@@ -16,6 +16,7 @@ import (
 	"github.com/fieldtap/fieldtap/acquire/capture"
 	"github.com/fieldtap/fieldtap/acquire/capture/capturetest"
 	"github.com/fieldtap/fieldtap/drivers/modbus"
+	"github.com/fieldtap/fieldtap/drivers/opcua"
 	"github.com/fieldtap/fieldtap/drivers/snmp"
 	"github.com/fieldtap/fieldtap/units"
 )
@@ -210,6 +211,11 @@ func TestServe(t *testing.T) {
 	}{
 		{"modbus", main, []string{"main/P 36 kW good", "main/E 1290 Wh good"}},
 		{"snmp", main, []string{"main/P 36 kW good", "main/E 1290 Wh good"}},
+		{"opcua", main, []string{"main/P 36 kW good [source time]", "main/E 1290 Wh good [source time]"}},
+		{"opcua", kinds, []string{
+			"int64 -7 good [source time]", "bool true good [source time]", "float64 -0.125 good [source time]",
+			`text "RUN" good [source time]`, "uint64 9223372036854775808 good [source time]",
+		}},
 		{"snmp", kinds, []string{"int64 -7 good", "bool true good", "float64 -0.125 good", `text "RUN" good`, "uint64 9223372036854775808 good"}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -222,7 +228,7 @@ func TestServe(t *testing.T) {
 		address := strings.TrimSpace(<-out)
 		assert.Contains(t, <-out, "the capture is over")
 
-		registry, err := acquire.NewRegistry(modbus.NewDriver(nil), snmp.NewDriver(nil))
+		registry, err := acquire.NewRegistry(modbus.NewDriver(nil), snmp.NewDriver(nil), opcua.Driver{})
 		require.NoError(t, err)
 		cat := acquire.NewCatalog()
 		source, err := registry.Source(address, cat)

@@ -8,7 +8,7 @@
 //	go run ./examples/capture convert plant.mcap plant.jsonl        to and from .mcap, .jsonl, .csv
 //	go run ./examples/capture verify plant.mcap                     exit status 1 if it is not whole
 //	go run ./examples/capture meter -meter power=main/P,import=main/E plant.mcap
-//	go run ./examples/capture serve -as snmp plant.mcap             as an SNMP agent, or a Modbus server
+//	go run ./examples/capture serve -as snmp plant.mcap             as an SNMP agent, a Modbus or an OPC UA server
 //
 // What is damaged is skipped and said, and the exit status is 1 then. Long work
 // shows its progress on standard error, if that is a terminal.
@@ -58,7 +58,7 @@ var commands = []command{
 	{"convert", "IN OUT", console.convert},
 	{"verify", "FILE...", console.verify},
 	{"meter", "-meter KEY=VALUE,... [-pace N] FILE...", console.meter},
-	{"serve", "[-as modbus|snmp] [-address HOST:PORT] [-pace N] [-loop] FILE...", console.serve},
+	{"serve", "[-as modbus|snmp|opcua] [-address HOST:PORT] [-pace N] [-loop] FILE...", console.serve},
 }
 
 func (c console) run(ctx context.Context, args []string) error {

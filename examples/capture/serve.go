@@ -23,11 +23,12 @@ type simulator interface {
 }
 
 // serve plays captures as a device: one of Modbus whose input registers show the latest
-// values, or an SNMP agent. It prints a URL that examples/gateway reads them by.
+// values, an SNMP agent, or an OPC UA server. It prints a URL that examples/gateway reads
+// them by.
 func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	var sel selection
 	sel.define(flags)
-	as := flags.String("as", "modbus", "protocol: modbus or snmp")
+	as := flags.String("as", "modbus", "protocol: modbus, snmp or opcua")
 	address := flags.String("address", "127.0.0.1:0", "where to listen; port 0: any that is free")
 	pace := flags.Float64("pace", 1, "how many seconds of the capture a second")
 	loop := flags.Bool("loop", false, "begin anew at the end")
@@ -35,9 +36,11 @@ func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err != nil {
 		return err
 	}
-	start, ok := map[string]func(*replay.Source, string) (simulator, error){"modbus": startDevice, "snmp": startAgent}[*as]
+	start, ok := map[string]func(*replay.Source, string) (simulator, error){
+		"modbus": startDevice, "snmp": startAgent, "opcua": startVariables,
+	}[*as]
 	if !ok {
-		return fmt.Errorf("serve: -as %s is neither modbus nor snmp", *as)
+		return fmt.Errorf("serve: -as %s is none of modbus, snmp and opcua", *as)
 	}
 	cfg := replay.Config{Files: names, Pace: replay.Times(*pace), From: sel.from, To: sel.to, Select: sel.selects()}
 	if *loop {

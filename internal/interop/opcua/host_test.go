@@ -91,7 +91,9 @@ func newHost(t *testing.T, name string, p plant, cfg opcua.Config) *host {
 		require.True(t, ok)
 		h.index[id] = i
 	}
-	h.source = acquire.Reconnect(source, acquire.Backoff{})
+	h.source = acquire.Reconnect(source, acquire.Backoff{
+		Min: 500 * time.Millisecond, // 1 s, a login and the first publication can come to 2 s
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	h.cancel = cancel
 	go pprof.Do(ctx, pprof.Labels(owner, name), func(ctx context.Context) { h.ended <- h.listen(ctx) })
