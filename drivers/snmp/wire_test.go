@@ -355,7 +355,9 @@ func TestWireFaults(t *testing.T) {
 			t.Run("driver", func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					peer := wire.NewPeer(wire.SNMP{}, recording.Conversations)
-					defer func() { assert.NoError(t, peer.Err(), "a driver that says something else needs new recordings: see rerecord") }()
+					defer func() {
+						assert.NoError(t, peer.Err(), "a driver that says something else needs new recordings: see rerecord")
+					}()
 					r := f.drive(t, otherCommunity, peer.Dial)
 					assert.Empty(t, f.judge(r))
 					played, beyond := peer.Progress()
