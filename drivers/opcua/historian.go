@@ -60,15 +60,16 @@ func (p *past) choose(points []acquire.PointID) error {
 	if len(points) == 0 {
 		return errors.New("opcua: history of no points")
 	}
-	var faults []error
-	for _, id := range points {
-		if !slices.Contains(p.source.points, id) {
-			faults = append(faults, fmt.Errorf("opcua: point %d is not of this source", id))
-		}
+	ours := make(map[acquire.PointID]bool, len(p.source.points))
+	for _, id := range p.source.points {
+		ours[id] = true
 	}
+	var faults []error
 	wanted := make(map[acquire.PointID]bool, len(points))
 	for _, id := range points {
-		wanted[id] = true
+		if wanted[id] = true; !ours[id] {
+			faults = append(faults, fmt.Errorf("opcua: point %d is not of this source", id))
+		}
 	}
 	for _, it := range p.source.items {
 		it.members = slices.DeleteFunc(slices.Clone(it.members), func(m member) bool { return !wanted[m.id] })
