@@ -183,11 +183,14 @@ func New(cfg Config) (*Server, error) {
 	}
 	l := cfg.Limits
 	for _, n := range []int{l.Read, l.Browse, l.Translate, l.Register, l.History, l.Items, l.Sessions, l.Subscriptions, l.MonitoredItems, l.PublishRequests, l.Queue, l.Retained,
-		l.HistoryValues, l.References, int(l.Publishing), int(l.Sampling), int(l.Session), int(l.Token), l.Buffer, l.Message, l.Chunks, l.KeepAlive} {
+		l.HistoryValues, l.References, l.Buffer, l.Message, l.Chunks, l.KeepAlive} {
 		if n < 0 {
 			fault("a limit is negative")
 			break
 		}
+	}
+	if min(l.Publishing, l.Sampling, l.Session, l.Token) < 0 {
+		fault("a limit of time is negative")
 	}
 	if l.Buffer != 0 && l.Buffer < 8192 {
 		fault("buffer of %d bytes, want at least 8192", l.Buffer)
