@@ -138,7 +138,10 @@ func (p *past) read(ctx context.Context, l *link, from, to acquire.Instant) erro
 		if lost != nil {
 			return lost
 		}
-		return p.flush()
+		if err := p.flush(); err != nil {
+			return err
+		}
+		return ctx.Err() // which the loop may have ended, before an answer that is there wins
 	}
 	return h.read(ctx, nodes, most)
 }
