@@ -178,6 +178,8 @@ type link struct {
 	namespaces []string
 	types      *types
 
+	queries queries
+
 	read, browse, translate, at limit
 	continuations               int // of Browse at a time; 0: no limit is known
 	mostReferences              int // of the nodes of one request

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,7 +66,7 @@ func parseNode(text string) (n node, err error) {
 			return n, fmt.Errorf("no identifier behind the namespace")
 		}
 		number, err := strconv.ParseUint(index, 10, 16)
-		if err != nil || index != strconv.FormatUint(number, 10) {
+		if err != nil || !shortest(index) {
 			return n, fmt.Errorf("namespace %.20q is no index", index)
 		}
 		n.index, rest = uint16(number), identifier
@@ -80,7 +81,7 @@ func parseNode(text string) (n node, err error) {
 	switch kind {
 	case 'i':
 		number, err := strconv.ParseUint(identifier, 10, 32)
-		if err != nil || identifier != strconv.FormatUint(number, 10) {
+		if err != nil || !shortest(identifier) {
 			return n, fmt.Errorf("%.20q is no number of 32 bits", identifier)
 		}
 		n.number = uint32(number)
@@ -103,8 +104,15 @@ func parseNode(text string) (n node, err error) {
 	return n, nil
 }
 
+// shortest reports whether digits are those of a number as it is written, without a zero
+// in front.
+func shortest(digits string) bool { return len(digits) == 1 || digits[0] != '0' }
+
 // unescape takes %25 and %3B, in digits of any case, out of a URI.
 func unescape(uri string) (string, error) {
+	if strings.IndexByte(uri, '%') < 0 {
+		return uri, nil
+	}
 	var b strings.Builder
 	for i := 0; i < len(uri); i++ {
 		if uri[i] != '%' {
@@ -160,21 +168,30 @@ func (n node) text() NodeID {
 	return NodeID(text + identifier)
 }
 
+// at returns the node id with its namespace by index, by the server's list of namespaces.
+func (n node) at(namespaces []string) (node, error) {
+	if n.uri == "" {
+		return n, nil
+	}
+	index := slices.Index(namespaces, n.uri)
+	if index < 0 || index > 0xFFFF {
+		return n, fmt.Errorf("opcua: the server has no namespace %.200q", n.uri)
+	}
+	n.uri, n.index = "", uint16(index)
+	return n, nil
+}
+
+// append appends the encoded form of a node id whose namespace is given by index.
+func (n node) append(dst []byte) []byte {
+	return uabin.AppendNodeID(dst, n.index, n.kind, n.number, n.bytes)
+}
+
 // resolve returns the node id as a request carries it, by the server's list of
 // namespaces.
 func (n node) resolve(namespaces []string) (*ua.NodeID, error) {
-	if n.uri != "" {
-		index := -1
-		for i, uri := range namespaces {
-			if uri == n.uri {
-				index = i
-				break
-			}
-		}
-		if index < 0 || index > 0xFFFF {
-			return nil, fmt.Errorf("opcua: the server has no namespace %.200q", n.uri)
-		}
-		n.index = uint16(index)
+	n, err := n.at(namespaces)
+	if err != nil {
+		return nil, err
 	}
 	switch n.kind {
 	case uabin.Numeric:

@@ -2,10 +2,9 @@ package opcua
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
-
-	"github.com/gopcua/opcua/ua"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/internal/uabin"
@@ -145,7 +144,7 @@ func (p *pump) sendReads(now time.Time) error {
 		}
 		timeout := p.src.cfg.Client.Timeout
 		k, body, err := p.channel.post(func(dst []byte, handle uint32) []byte {
-			return append(p.appendRequest(dst, readRequestID, handle, timeout), next.rest...)
+			return append(p.session.begin(dst, uabin.ReadRequestID, handle, timeout), next.rest...)
 		}, p.body, p.sink, timeout)
 		p.body = body
 		if tooLarge(err) {
@@ -164,16 +163,21 @@ func (p *pump) sendReads(now time.Time) error {
 	return nil
 }
 
-func (p *pump) encodeRead(next *part) (err error) {
+// encodeRead encodes the request of a part, but for its header: it is sent again and again.
+func (p *pump) encodeRead(next *part) error {
 	if next.rest != nil {
 		return nil
 	}
-	request := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnBoth}
+	rest := uabin.AppendRead(nil, len(next.items))
 	for _, i := range next.items {
-		request.NodesToRead = append(request.NodesToRead, readValue(p.nodes[i]))
+		node, err := p.nodes[i].Encode()
+		if err != nil {
+			return fmt.Errorf("opcua: encoding a node id: %w", err)
+		}
+		rest = uabin.AppendAttribute(append(rest, node...), uint32(AttributeValue))
 	}
-	next.rest, err = encodeRest(request)
-	return err
+	next.rest = rest
+	return nil
 }
 
 // polled handles the answer to a part of a poll.

@@ -2,14 +2,10 @@ package opcua
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
-
-	"github.com/gopcua/opcua/ua"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/internal/uabin"
@@ -22,14 +18,6 @@ const (
 	mostReads      = 4   // polls under way
 	mostMissing    = 100 // messages of a gap that are asked for again
 	mostFaults     = 10  // refused publish requests in a row
-)
-
-// Encoding ids of requests in namespace 0 that are encoded here (OPC 10000-6, annex
-// A.3), since they are sent all the time.
-const (
-	publishRequestID      = 826
-	readRequestID         = 631
-	closeSessionRequestID = 473
 )
 
 // pump is the goroutine behind a stream. It alone sends on the channel: publish
@@ -45,11 +33,10 @@ type pump struct {
 
 	sink    chan *call
 	flights []flight
-	wanted  int   // publish requests to be under way
-	faults  int   // refused in a row
-	acks    []ack // to be sent
+	wanted  int                     // publish requests to be under way
+	faults  int                     // refused in a row
+	acks    []uabin.Acknowledgement // to be sent
 	body    []byte
-	token   []byte // of the session, encoded
 
 	heard    time.Time     // when the server said something of the subscription last
 	patience time.Duration // how long it may be silent
@@ -67,9 +54,6 @@ type flight struct {
 	part *part  // of a poll; nil: a publish request
 }
 
-// ack is a message that came.
-type ack struct{ sub, number uint32 }
-
 // settling follows which items have been heard of since the subscription was taken up.
 // While some have not, the watermark waits for them.
 type settling struct {
@@ -82,7 +66,6 @@ func newPump(st *standing, q *queue) *pump {
 		standing: st, queue: q, channel: st.session.channel, stop: make(chan struct{}), done: make(chan struct{}), fetched: make(chan struct{}),
 		sink: make(chan *call, mostPublishes+mostReads+1), heard: time.Now(),
 	}
-	p.token, _ = st.session.token.Encode()
 	p.arm()
 	p.polls.plan(st)
 	return p
@@ -251,25 +234,8 @@ func (p *pump) publish() error {
 	return nil
 }
 
-// appendRequest begins a request of the session: its type and its header.
-func (p *pump) appendRequest(dst []byte, id uint16, handle uint32, hint time.Duration) []byte {
-	dst = append(dst, 0x01, 0, byte(id), byte(id>>8))
-	dst = append(dst, p.token...)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(uabin.FromUnix(p.src.cfg.Client.Now().UnixNano())))
-	dst = binary.LittleEndian.AppendUint32(dst, handle)
-	dst = append(dst, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF) // no diagnostics, no audit entry
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(hint/time.Millisecond))
-	return append(dst, 0, 0, 0) // no additional header
-}
-
 func (p *pump) encodePublish(dst []byte, handle uint32) []byte {
-	dst = p.appendRequest(dst, publishRequestID, handle, 0)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(p.acks)))
-	for _, a := range p.acks {
-		dst = binary.LittleEndian.AppendUint32(dst, a.sub)
-		dst = binary.LittleEndian.AppendUint32(dst, a.number)
-	}
-	return dst
+	return uabin.AppendPublish(p.session.begin(dst, uabin.PublishRequestID, handle, 0), p.acks)
 }
 
 // answer handles the answer to a request under way.
@@ -334,7 +300,7 @@ func (p *pump) published(f flight) error {
 	available := answer.Available.Reader()
 	for range answer.Available.Len {
 		if available.Uint32() == n.Sequence {
-			p.acks = append(p.acks, ack{p.sub.id, n.Sequence})
+			p.acks = append(p.acks, uabin.Acknowledgement{Subscription: p.sub.id, Sequence: n.Sequence})
 			break
 		}
 	}
@@ -403,7 +369,7 @@ func (p *pump) fill(until uint32) error {
 		if err != nil {
 			return err
 		}
-		p.acks = append(p.acks, ack{p.sub.id, n.Sequence})
+		p.acks = append(p.acks, uabin.Acknowledgement{Subscription: p.sub.id, Sequence: n.Sequence})
 		p.take(m, n, true)
 	}
 	if lost {
@@ -620,7 +586,7 @@ func (p *pump) retryItems(now time.Time) error {
 // leave ends the session on the server, as far as that is still to be had at once.
 func (p *pump) leave() {
 	k, _, err := p.channel.post(func(dst []byte, handle uint32) []byte {
-		return append(p.appendRequest(dst, closeSessionRequestID, handle, leaveTime), 1) // with its subscriptions
+		return append(p.session.begin(dst, closeSessionRequestID, handle, leaveTime), 1) // with its subscriptions
 	}, p.body, p.sink, leaveTime)
 	if err != nil {
 		return
@@ -644,18 +610,3 @@ func (p *pump) leave() {
 
 // leaveTime is how long the end of a session may take.
 const leaveTime = 500 * time.Millisecond
-
-// encodeRest returns the body of a request without type and header.
-func encodeRest(request ua.Request) ([]byte, error) {
-	header := &ua.RequestHeader{AuthenticationToken: ua.NewTwoByteNodeID(0), AdditionalHeader: ua.NewExtensionObject(nil)}
-	request.SetHeader(header)
-	head, err := ua.Encode(header)
-	if err != nil {
-		return nil, fmt.Errorf("opcua: encoding %T: %w", header, err)
-	}
-	body, err := ua.Encode(request)
-	if err != nil {
-		return nil, fmt.Errorf("opcua: encoding %T: %w", request, err)
-	}
-	return body[len(head):], nil
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/gopcua/opcua/ua"
 
@@ -59,24 +60,26 @@ func (c *Client) Read(ctx context.Context, nodes ...NodeID) ([]Value, error) {
 func (c *Client) ReadAttributes(ctx context.Context, asked ...AttributeOf) (values []Value, err error) {
 	err = c.do(ctx, func(l *link) error {
 		values = make([]Value, len(asked))
-		known, places := make([]attribute, 0, len(asked)), make([]int, 0, len(asked))
+		q := l.queries.take()
+		defer l.queries.put(q)
 		for i, a := range asked {
-			id, err := l.resolve(a.Node)
+			n, err := parseNode(string(a.Node))
+			if err == nil {
+				n, err = n.at(l.namespaces)
+			}
 			if err != nil {
 				values[i].Status = StatusBadNodeIDUnknown
 				continue
 			}
-			known, places = append(known, attribute{id, ua.AttributeID(a.Attribute)}), append(places, i)
+			q.add(n.append(q.encoded), a.Attribute, i)
 		}
-		read, err := l.attributes(ctx, known)
-		if err != nil {
+		if err := l.fetch(ctx, q, values); err != nil {
 			return err
 		}
-		for i, v := range read {
-			if err := l.types.decode(ctx, &v); err != nil {
+		for i := range values {
+			if err := l.types.decode(ctx, &values[i]); err != nil {
 				return err
 			}
-			values[places[i]] = v
 		}
 		return nil
 	})
@@ -86,22 +89,82 @@ func (c *Client) ReadAttributes(ctx context.Context, asked ...AttributeOf) (valu
 	return values, nil
 }
 
-// attribute is an attribute of a node as requests carry it.
+// attribute is an attribute of a node as gopcua has it.
 type attribute struct {
 	node *ua.NodeID
 	id   ua.AttributeID
 }
 
-// attributes reads attributes, in parts as large as the server takes them. Structures are
-// left as they are.
+// attributes reads attributes. Structures are left as they are.
 func (l *link) attributes(ctx context.Context, asked []attribute) ([]Value, error) {
-	values := make([]Value, 0, len(asked))
-	err := l.read.parts(len(asked), func(from, to int) error {
-		request := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnBoth}
-		for _, a := range asked[from:to] {
-			request.NodesToRead = append(request.NodesToRead, &ua.ReadValueID{NodeID: a.node, AttributeID: a.id, DataEncoding: &ua.QualifiedName{}})
+	q := l.queries.take()
+	defer l.queries.put(q)
+	for i, a := range asked {
+		node, err := a.node.Encode()
+		if err != nil {
+			return nil, fmt.Errorf("opcua: encoding a node id: %w", err)
 		}
-		m, r, err := l.session.request(ctx, request, "Read", uabin.ReadResponseID)
+		q.add(append(q.encoded, node...), Attribute(a.id), i)
+	}
+	values := make([]Value, len(asked))
+	return values, l.fetch(ctx, q, values)
+}
+
+// query is what is to be read, as requests carry it.
+type query struct {
+	encoded []byte // ReadValueIds, one after the other
+	ends    []int  // of each of them
+	places  []int  // of each among what was asked for
+	body    []byte // of the latest request
+}
+
+// add adds an attribute of the node whose id was just appended to q.encoded.
+func (q *query) add(encoded []byte, a Attribute, place int) {
+	q.encoded = uabin.AppendAttribute(encoded, uint32(a))
+	q.ends, q.places = append(q.ends, len(q.encoded)), append(q.places, place)
+}
+
+// part returns the ReadValueIds between two of them.
+func (q *query) part(from, to int) []byte {
+	start := 0
+	if from > 0 {
+		start = q.ends[from-1]
+	}
+	return q.encoded[start:q.ends[to-1]]
+}
+
+// queries are those that were used before, for their memory.
+type queries struct{ pool sync.Pool }
+
+// take returns an empty query, which put takes back.
+func (p *queries) take() *query {
+	q, ok := p.pool.Get().(*query)
+	if !ok {
+		return &query{}
+	}
+	q.encoded, q.ends, q.places = q.encoded[:0], q.ends[:0], q.places[:0]
+	return q
+}
+
+// mostKept is how many bytes a query that is kept may be of.
+const mostKept = 1 << 20
+
+func (p *queries) put(q *query) {
+	if cap(q.encoded) <= mostKept {
+		p.pool.Put(q)
+	}
+}
+
+// fetch reads what q says into the places of values, in parts as large as the server takes
+// them.
+func (l *link) fetch(ctx context.Context, q *query, values []Value) error {
+	s := l.session
+	return l.read.parts(len(q.ends), func(from, to int) error {
+		m, r, body, err := s.ask(ctx, func(dst []byte, handle uint32) []byte {
+			dst = s.begin(dst, uabin.ReadRequestID, handle, s.cfg.request)
+			return append(uabin.AppendRead(dst, to-from), q.part(from, to)...)
+		}, q.body, "Read", uabin.ReadResponseID)
+		q.body = body
 		if err != nil {
 			return err
 		}
@@ -111,12 +174,11 @@ func (l *link) attributes(ctx context.Context, asked []attribute) ([]Value, erro
 			return err
 		}
 		each := results.Reader()
-		for range to - from {
-			values = append(values, newValue(each.DataValue(), l.namespaces))
+		for _, at := range q.places[from:to] {
+			values[at] = newValue(each.DataValue(), l.namespaces)
 		}
 		return nil
 	})
-	return values, err
 }
 
 // complete returns an error if a response is malformed, or has not a result for each

@@ -16,6 +16,10 @@ import (
 // 5.6.2.2: at least 32 bytes).
 const sessionNonce = 32
 
+// closeSessionRequestID is the encoding id of a CloseSessionRequest (OPC 10000-6, annex
+// A.3).
+const closeSessionRequestID = 473
+
 // sessionConfig is what one session needs to know.
 type sessionConfig struct {
 	name        string
@@ -34,6 +38,7 @@ type session struct {
 	channel *channel
 	id      *ua.NodeID
 	token   *ua.NodeID // secret: stands for the session in each request
+	encoded []byte     // the token, as requests carry it
 	timeout time.Duration
 	nonce   []byte     // the server's latest, for the next signature
 	offered []endpoint // what the server says it offers, now that it has proved who it is
@@ -81,6 +86,9 @@ func createSession(ctx context.Context, c *channel, cfg sessionConfig) (*session
 	}
 	if s.token, err = nodeID(made.Token); err != nil {
 		return nil, err
+	}
+	if s.encoded, err = s.token.Encode(); err != nil {
+		return nil, &ProtocolError{Reason: "CreateSession: " + err.Error()}
 	}
 	const least, most = float64(time.Second / time.Millisecond), float64(24 * time.Hour / time.Millisecond)
 	if !(made.Timeout >= least) { // or not a number
@@ -133,6 +141,26 @@ func (s *session) activate(ctx context.Context) error {
 // request sends a request of the session and waits for its response.
 func (s *session) request(ctx context.Context, request ua.Request, service string, want uint32) (*message, uabin.Reader, error) {
 	return s.channel.request(ctx, request, s.token, service, want, s.cfg.request)
+}
+
+// begin appends what a request of the session begins with that is encoded here, by the
+// handle that it gets. hint is how long its answer is waited for.
+func (s *session) begin(dst []byte, id, handle uint32, hint time.Duration) []byte {
+	header := uabin.RequestHeader{
+		ID: id, Token: s.encoded, Time: uabin.FromUnix(s.channel.cfg.now().UnixNano()), Handle: handle, Hint: uint32(hint / time.Millisecond),
+	}
+	return header.Append(dst)
+}
+
+// ask sends a request that encode encodes, by the handle it is given, and waits for its
+// response. body is memory for the request, and is returned as it has grown.
+func (s *session) ask(ctx context.Context, encode func(dst []byte, handle uint32) []byte, body []byte, service string, want uint32) (*message, uabin.Reader, []byte, error) {
+	k, body, err := s.channel.post(encode, body, nil, s.cfg.request)
+	if err != nil {
+		return nil, uabin.Reader{}, body, err
+	}
+	m, r, err := s.channel.wait(ctx, k, service, want, s.cfg.request)
+	return m, r, body, err
 }
 
 // close ends the session on the server, as far as the channel lets it, with its
