@@ -7,6 +7,9 @@
 // virtual time (testing/synctest), so that an hour of polling takes
 // milliseconds and schedules are exact: a sample a nanosecond off is an error.
 //
+// TestHistorian does the same for acquire.Historian, on a Past: a source, and what its
+// device has kept.
+//
 // A Fake is the reverse, a Source that plays a script, for tests of what
 // consumes sources.
 //

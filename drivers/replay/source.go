@@ -114,6 +114,9 @@ type Source struct {
 
 	mu      sync.Mutex
 	reports []capture.Report
+
+	indexing chan struct{} // holds one while a goroutine uses index
+	index    *index        // for histories; nil until one is asked for
 }
 
 var (
@@ -146,7 +149,7 @@ func NewSource(cfg Config) (*Source, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg}
+	s := &Source{cfg: cfg, indexing: make(chan struct{}, 1)}
 	m, err := s.open()
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)

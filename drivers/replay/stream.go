@@ -93,7 +93,7 @@ func (s *stream) rewind() error {
 	src.mu.Lock()
 	src.reports = reports
 	src.mu.Unlock()
-	if err := s.whole(reports); err != nil {
+	if err := src.whole(reports); err != nil {
 		return s.opError("read", err)
 	}
 	if s.round++; s.round == src.cfg.Loop || s.span.latest == 0 {
@@ -119,15 +119,15 @@ func (s *stream) rewind() error {
 }
 
 // whole returns the DamageError of captures that are not, unless that is accepted.
-func (s *stream) whole(reports []capture.Report) error {
+func (s *Source) whole(reports []capture.Report) error {
 	var e DamageError
 	for i, r := range reports {
 		if !r.Clean() {
-			e.Files = append(e.Files, s.source.cfg.Files[i])
+			e.Files = append(e.Files, s.cfg.Files[i])
 			e.Reports = append(e.Reports, r)
 		}
 	}
-	if len(e.Files) == 0 || s.source.cfg.Incomplete {
+	if len(e.Files) == 0 || s.cfg.Incomplete {
 		return nil
 	}
 	return &e
