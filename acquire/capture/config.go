@@ -14,7 +14,7 @@ type Config struct {
 	// Catalog describes the points. Required.
 	Catalog *acquire.Catalog
 	// MaxSamples is how many samples a block takes before it is written, up to
-	// 1,048,576; 0: 8,192. A larger batch is a block of its own, and one beyond
+	// 1,048,576; 0: 16,384. A larger batch is a block of its own, and one beyond
 	// 1,048,576 samples is recorded as several batches.
 	MaxSamples int
 	// MaxDelay is how long a block takes batches before it is written, up to a
@@ -28,6 +28,10 @@ type Config struct {
 	// ends, and a block that finds the queue full is dropped, counted and told. 0: none;
 	// Write waits for the disk, whatever it takes.
 	Queue int
+	// Wait has Write wait for room in the queue, for up to 10 s, before a block is dropped:
+	// for copies, which can wait, and are encoded and written at the same time so. It needs
+	// a Queue; 4 is enough.
+	Wait bool
 	// Compressor compresses blocks; nil: none.
 	Compressor Compressor
 	// OnError is called with each error of writing, from the goroutine that met it;
@@ -61,7 +65,7 @@ type Compressor interface {
 }
 
 const (
-	defaultSamples = 8192
+	defaultSamples = 16384
 	defaultDelay   = time.Second
 
 	// maxDelay bounds the time from the arrival of the first batch of a block to
@@ -91,6 +95,9 @@ func (c *Config) complete() error {
 	}
 	if c.Queue < 0 || c.Queue > maxQueue {
 		fault("Config.Queue is %d: want 0 to %d", c.Queue, maxQueue)
+	}
+	if c.Wait && c.Queue == 0 {
+		fault("Config.Wait is set without a Config.Queue")
 	}
 	if c.Sync > SyncEachBlock {
 		fault("Config.Sync is %d: unknown", c.Sync)

@@ -109,8 +109,6 @@ type queue struct {
 	free     []*encoder    // that are at hand
 	handed   uint64        // blocks
 	settled  uint64        // blocks that were written or dropped since
-	failed   uint64        // the latest of them that was dropped
-	fault    error         // why
 	progress chan struct{} // closed when a block is settled
 	done     chan struct{} // closed when all is over
 	end      error         // of the capture, valid then
@@ -131,13 +129,11 @@ func (w *Writer) drain() {
 		w.account()
 		err = w.settle(&b, err)
 		q.settled++
-		if err != nil {
-			q.failed, q.fault = q.settled, err
-		}
+		w.meet(err)
 		q.free = append(q.free, b.enc)
 		close(q.progress)
 		q.progress = make(chan struct{})
-		_ = w.unlock(err)
+		w.tell(err)
 	}
 	watch.Reset(hang)
 	err := w.disk.end(whole)
@@ -154,7 +150,32 @@ func (w *Writer) hangs() {
 	err := fmt.Errorf("capture: %w: no answer within %s", ErrDisk, hang)
 	w.mu.Lock()
 	w.note(err)
-	_ = w.unlock(err)
+	w.tell(err)
+}
+
+// flushes is how many blocks a call hands at most after it has waited for room.
+const flushes = 2
+
+// room waits until the queue has room for what one call hands, if waiting is asked for,
+// but not for ever. The mutex is held when it is called and when it returns, and not
+// meanwhile.
+func (w *Writer) room() {
+	q := w.queue
+	if !w.cfg.Wait || q.handed-q.settled < uint64(w.cfg.Queue) {
+		return
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for late := false; !late && q.handed-q.settled >= uint64(w.cfg.Queue); {
+		progress := q.progress
+		w.mu.Unlock()
+		select {
+		case <-progress:
+		case <-timer.C:
+			late = true
+		}
+		w.mu.Lock()
+	}
 }
 
 // hand gives the open block to the goroutine, or drops it.
@@ -180,7 +201,7 @@ func (w *Writer) hand(b block) error {
 // called and when it returns, and not meanwhile.
 func (w *Writer) wait() error {
 	q := w.queue
-	from, to := q.settled, q.handed
+	to := q.handed
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for q.settled < to {
@@ -196,9 +217,6 @@ func (w *Writer) wait() error {
 		if late && q.settled < to {
 			return fmt.Errorf("capture: %w: %d blocks still wait for it after %s", ErrDisk, to-q.settled, patience)
 		}
-	}
-	if q.failed > from {
-		return q.fault
 	}
 	return nil
 }

@@ -12,7 +12,7 @@
 //     kind, qualities, texts, watermarks, the points they speak for, losses. A batch
 //     beyond 1,048,576 samples comes back as several.
 //   - A batch is acknowledged when its block has been written. The end of the
-//     process costs the open block: by default 8,192 samples, or 1 s.
+//     process costs the open block: by default 16,384 samples, or 1 s.
 //   - A damaged block, or a file cut anywhere, costs the blocks that are damaged
 //     and none other. What was skipped is told with place, length and reason;
 //     nothing is returned whose checksum is wrong.

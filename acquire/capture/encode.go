@@ -252,29 +252,50 @@ func (e *encoder) addTimes(samples []acquire.Sample) {
 // addPoints notes which points the samples are of.
 func (e *encoder) addPoints(samples []acquire.Sample) {
 	e.indices = slices.Grow(e.indices[:0], len(samples))[:len(samples)]
-	indices, local := e.indices[:len(samples)], e.local
-	last, step, run := e.index, e.steps.step, e.steps.n
-	for i := range samples {
-		id := samples[i].Point
-		index := int64(-1)
-		if int64(id) < int64(len(local)) {
-			index = int64(local[id]) - 1
+	indices, steps := e.indices[:len(samples)], &e.steps
+	steps.last = e.index
+	for i := 0; i < len(samples); {
+		// A source mostly gives its points in the same order, time after time.
+		next := int(e.index) + 1
+		if next >= len(e.ids) {
+			next = 0
 		}
-		if index < 0 {
-			index = e.appear(&samples[i])
-			local = e.local
+		if n := follow(indices[i:], samples[i:], e.ids[next:], uint32(next)); n > 0 {
+			steps.add(int64(next))
+			steps.addOnes(n - 1)
+			e.index = steps.last
+			i += n
+			continue
 		}
-		if index == last+step && run > 0 {
-			run++
-		} else {
-			e.steps.step, e.steps.n = step, run
-			e.steps.end()
-			step, run = index-last, 1
-		}
-		last = index
-		indices[i] = uint32(index)
+		e.index = e.indexOf(&samples[i])
+		steps.add(e.index)
+		indices[i] = uint32(e.index)
+		i++
 	}
-	e.index, e.steps.step, e.steps.n = last, step, run
+}
+
+// follow returns how many of the samples are of the points given, in their order, and
+// notes their indices, of which next is the first.
+func follow(indices []uint32, samples []acquire.Sample, points []acquire.PointID, next uint32) int {
+	most := min(len(samples), len(points), len(indices))
+	samples, points, indices = samples[:most], points[:most], indices[:most]
+	for i := range samples {
+		if samples[i].Point != points[i] {
+			return i
+		}
+		indices[i] = next + uint32(i)
+	}
+	return most
+}
+
+// indexOf returns the index of the point of s, which may be new to the block.
+func (e *encoder) indexOf(s *acquire.Sample) int64 {
+	if int64(s.Point) < int64(len(e.local)) {
+		if index := int64(e.local[s.Point]) - 1; index >= 0 {
+			return index
+		}
+	}
+	return e.appear(s)
 }
 
 // addValues notes by how much the values of the samples differ from those before, and

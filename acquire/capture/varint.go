@@ -31,6 +31,15 @@ func (r *runs) add(x int64) {
 	r.step, r.n = step, 1
 }
 
+// addOnes adds n numbers, each 1 above the one before.
+func (r *runs) addOnes(n int) {
+	if n > 0 {
+		r.add(r.last + 1)
+		r.last += int64(n - 1)
+		r.n += uint64(n - 1)
+	}
+}
+
 // end writes the open run.
 func (r *runs) end() {
 	switch {

@@ -59,6 +59,7 @@ type Writer struct {
 	timer   *time.Timer
 	stats   Stats
 	untold  error // that cost no samples
+	met     error // the first since the latest call, of a block that no call wrote
 	closed  bool
 
 	telling sync.Mutex // held while the host is told of an error
@@ -121,8 +122,12 @@ func newFile(w io.Writer, cfg *Config) *file {
 func newWriter(cfg Config, d *disk) *Writer {
 	w := &Writer{cfg: cfg, block: block{enc: new(encoder)}, disk: d}
 	if cfg.Queue > 0 {
+		length := cfg.Queue
+		if cfg.Wait {
+			length += flushes
+		}
 		w.queue = &queue{
-			blocks: make(chan block, cfg.Queue), progress: make(chan struct{}), done: make(chan struct{}),
+			blocks: make(chan block, length), progress: make(chan struct{}), done: make(chan struct{}),
 		}
 		go w.drain()
 	}
@@ -130,10 +135,24 @@ func newWriter(cfg Config, d *disk) *Writer {
 }
 
 // Write records b. It returns the error of a block that had to be written on the
-// way, which b may be part of or not; acquisition can go on regardless.
+// way, which b may be part of or not, and the first of a block that failed since the
+// call before, its time being over or by way of Config.Queue. Acquisition can go on
+// regardless.
 func (w *Writer) Write(b *acquire.Batch) error {
 	w.mu.Lock()
+	w.arrive(b)
+	if w.leaves(b) || w.enc.samples+len(b.Samples) >= w.cfg.MaxSamples {
+		w.room()
+		w.arrive(b) // others may have, meanwhile
+	}
 	return w.unlock(w.write(b))
+}
+
+// arrive notes when b has arrived, if it says.
+func (w *Writer) arrive(b *acquire.Batch) {
+	if b.Received != 0 {
+		w.arrival = b.Received
+	}
 }
 
 func (w *Writer) write(b *acquire.Batch) error {
@@ -143,9 +162,6 @@ func (w *Writer) write(b *acquire.Batch) error {
 		w.stats.UnrecordedBatches++
 		w.stats.UnrecordedSamples += uint64(len(b.Samples))
 		return ErrClosed
-	}
-	if b.Received != 0 {
-		w.arrival = b.Received
 	}
 	var faults error
 	flush := func() {
@@ -159,6 +175,11 @@ func (w *Writer) write(b *acquire.Batch) error {
 	h := header{b.Received, b.Watermark}
 	samples, lost := b.Samples, b.Lost
 	for len(samples) > maxSamples {
+		if w.room(); w.closed {
+			w.stats.UnrecordedBatches++
+			w.stats.UnrecordedSamples += uint64(len(samples))
+			return errors.Join(faults, ErrClosed)
+		}
 		// A piece promises nothing: what follows is as old as it.
 		w.begin()
 		w.stretch(b)
@@ -219,17 +240,22 @@ func (w *Writer) arm() {
 // expire writes the open block when its time is over.
 func (w *Writer) expire() {
 	w.mu.Lock()
+	w.room()
 	var err error
 	if !w.closed {
 		err = w.flush()
 	}
-	_ = w.unlock(err)
+	w.meet(err)
+	w.tell(err)
 }
 
 // Event records ev in its place among the batches. Its Time is filled in if it is
 // unknown.
 func (w *Writer) Event(ev Event) error {
 	w.mu.Lock()
+	if w.enc.events >= maxEvents {
+		w.room()
+	}
 	return w.unlock(w.event(ev))
 }
 
@@ -261,6 +287,7 @@ func (w *Writer) event(ev Event) error {
 // for the disk for up to 10 s.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
+	w.room()
 	err := ErrClosed
 	if !w.closed {
 		if err = w.flush(); err == nil && w.queue != nil {
@@ -334,8 +361,27 @@ func (w *Writer) note(err error) {
 	w.stats.LastError, w.stats.LastErrorAt = err, acquire.At(w.cfg.Now())
 }
 
-// unlock ends a call that returns err, and tells the host of errors.
+// unlock ends a call that has met err. It tells the host of errors, and returns those that
+// no call has returned yet.
 func (w *Writer) unlock(err error) error {
+	met := w.met
+	w.met = nil
+	w.tell(err)
+	if met == nil {
+		return err
+	}
+	return errors.Join(met, err)
+}
+
+// meet keeps err for the next call to return.
+func (w *Writer) meet(err error) {
+	if w.met == nil {
+		w.met = err
+	}
+}
+
+// tell releases the mutex and tells the host of errors.
+func (w *Writer) tell(err error) {
 	all := w.untold
 	w.untold = nil
 	w.mu.Unlock()
@@ -347,7 +393,6 @@ func (w *Writer) unlock(err error) error {
 		defer w.telling.Unlock()
 		w.cfg.OnError(all)
 	}
-	return err
 }
 
 // Stats returns a snapshot.
@@ -363,6 +408,7 @@ func (w *Writer) Stats() Stats {
 // up to 10 s; what waits then is written if the disk ever answers.
 func (w *Writer) Close() error {
 	w.mu.Lock()
+	w.room()
 	var err error
 	if !w.closed {
 		err = w.flush()

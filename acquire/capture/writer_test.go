@@ -22,7 +22,7 @@ import (
 )
 
 func TestConfigFaults(t *testing.T) {
-	_, err := capture.NewWriter(nil, capture.Config{MaxSamples: -1, MaxDelay: time.Hour, Queue: -1, Sync: 7})
+	_, err := capture.NewWriter(nil, capture.Config{MaxSamples: -1, MaxDelay: time.Hour, Queue: -1, Wait: true, Sync: 7})
 	for _, text := range []string{"Catalog", "MaxSamples", "MaxDelay", "Queue", "Sync", "writer is nil"} {
 		require.ErrorContains(t, err, text)
 	}
@@ -329,9 +329,9 @@ func TestCloseHangs(t *testing.T) {
 func TestQueue(t *testing.T) {
 	p := newPlant(t)
 	all := p.batches(300)
-	record := func(queue int) []byte {
+	record := func(queue int, wait bool) []byte {
 		var file bytes.Buffer
-		w, err := capture.NewWriter(&file, capture.Config{Catalog: p.catalog, MaxDelay: time.Minute, MaxSamples: 1000, Queue: queue})
+		w, err := capture.NewWriter(&file, capture.Config{Catalog: p.catalog, MaxDelay: time.Minute, MaxSamples: 1000, Queue: queue, Wait: wait})
 		require.NoError(t, err)
 		for i := range all {
 			require.NoError(t, w.Write(&all[i]))
@@ -344,7 +344,106 @@ func TestQueue(t *testing.T) {
 		require.Equal(t, int(w.Stats().Bytes), file.Len())
 		return file.Bytes()
 	}
-	require.True(t, bytes.Equal(record(0), record(10)))
+	want := record(0, false)
+	require.True(t, bytes.Equal(want, record(10, false)))
+	for _, queue := range []int{1, 2, 4} {
+		require.True(t, bytes.Equal(want, record(queue, true)), queue)
+	}
+}
+
+// slow is a disk that takes its time.
+type slow struct {
+	bytes.Buffer
+	each time.Duration
+}
+
+func (s *slow) Write(b []byte) (int, error) {
+	time.Sleep(s.each)
+	return s.Buffer.Write(b)
+}
+
+// Who waits for a slow disk loses nothing, from several goroutines and with batches that
+// fill blocks of their own. A disk that hangs is not waited for longer than 10 s a block.
+func TestWait(t *testing.T) {
+	p := newPlant(t)
+	all := p.batches(40)
+	synctest.Test(t, func(t *testing.T) {
+		d := &slow{each: time.Second}
+		w, err := capture.NewWriter(d, capture.Config{Catalog: p.catalog, MaxDelay: time.Minute, MaxSamples: 600, Queue: 1, Wait: true})
+		require.NoError(t, err)
+		var writers sync.WaitGroup
+		for part := range 4 {
+			writers.Go(func() {
+				for i := part; i < len(all); i += 4 {
+					assert.NoError(t, w.Write(&all[i]))
+					assert.NoError(t, w.Event(capture.Event{Kind: capture.Opened}))
+				}
+			})
+		}
+		writers.Wait()
+		require.NoError(t, w.Flush())
+		require.NoError(t, w.Close())
+		require.Equal(t, uint64(40*500), w.Stats().WrittenSamples)
+	})
+	// Blocks that end because the next batch is far from them in time.
+	synctest.Test(t, func(t *testing.T) {
+		d := &slow{each: time.Second}
+		w, err := capture.NewWriter(d, capture.Config{Catalog: p.catalog, MaxDelay: time.Millisecond, Queue: 1, Wait: true})
+		require.NoError(t, err)
+		for i := range all {
+			require.NoError(t, w.Write(&all[i]))
+		}
+		require.NoError(t, w.Close())
+		require.Equal(t, uint64(40*500), w.Stats().WrittenSamples)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		d := &stuck{free: make(chan struct{})}
+		w, err := capture.NewWriter(d, capture.Config{Catalog: p.catalog, MaxDelay: time.Minute, MaxSamples: 1, Queue: 1, Wait: true})
+		require.NoError(t, err)
+		start, dropped := time.Now(), 0
+		for i := range 5 {
+			if err := w.Write(&all[i]); err != nil {
+				require.ErrorIs(t, err, capture.ErrDisk)
+				dropped++
+			}
+		}
+		require.NotZero(t, dropped)
+		require.LessOrEqual(t, time.Since(start), 5*10*time.Second)
+		// One waits while the Writer is closed: it is told, and counted.
+		var late error
+		var writer sync.WaitGroup
+		writer.Go(func() { late = w.Write(&all[5]) })
+		synctest.Wait()
+		require.ErrorIs(t, w.Close(), capture.ErrDisk)
+		close(d.free)
+		writer.Wait()
+		synctest.Wait()
+		require.Error(t, late)
+		st := w.Stats()
+		require.Equal(t, uint64(6*500), st.Samples)
+		require.Equal(t, st.Samples, st.WrittenSamples+st.UnrecordedSamples)
+	})
+}
+
+// What fails when no call is there to be told so is returned by the next.
+func TestErrorOfNoCall(t *testing.T) {
+	p := newPlant(t)
+	all := p.batches(4)
+	for _, queue := range []int{0, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &disk{room: 100}
+			w, err := capture.NewWriter(d, capture.Config{Catalog: p.catalog, Queue: queue, Wait: queue > 0})
+			require.NoError(t, err)
+			require.NoError(t, w.Write(&all[0]))
+			time.Sleep(1500 * time.Millisecond)
+			synctest.Wait()
+			d.room = 1 << 20
+			require.ErrorIs(t, w.Write(&all[1]), errFull)
+			require.NoError(t, w.Write(&all[2]))
+			require.NoError(t, w.Close())
+			require.Equal(t, uint64(500), w.Stats().UnrecordedSamples)
+		})
+	}
 }
 
 // Points whose description could not be written are described with the next block.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/acquire/capture"
@@ -24,7 +25,7 @@ func create(name string, cat *acquire.Catalog) (output, error) {
 	form := filepath.Ext(name)
 	switch form {
 	case capture.Extension:
-		return capture.Create(name, capture.Config{Catalog: cat})
+		return capture.Create(name, capture.Config{Catalog: cat, MaxDelay: time.Minute, Queue: 4, Wait: true})
 	case ".csv", ".jsonl":
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err != nil {

@@ -20,18 +20,24 @@ import (
 )
 
 // ours is package capture.
-type ours struct{ zstd bool }
+type ours struct {
+	queue int // Config.Queue, with Wait
+	zstd  bool
+}
 
 func (c ours) name() string {
-	if c.zstd {
+	switch {
+	case c.zstd:
 		return "fieldtap capture, zstd"
+	case c.queue > 0:
+		return "fieldtap capture, as copies are made"
 	}
 	return "fieldtap capture"
 }
 
 func (c ours) write(file string, r *rows) error {
-	// Blocks of 8,192 samples, as by default; a second holds 500.
-	cfg := capture.Config{Catalog: r.catalog, MaxDelay: time.Minute}
+	// Blocks of 16,384 samples, as by default; a second holds 500.
+	cfg := capture.Config{Catalog: r.catalog, MaxDelay: time.Minute, Queue: c.queue, Wait: c.queue > 0}
 	if c.zstd {
 		z, err := newCompressor()
 		if err != nil {

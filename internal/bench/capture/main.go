@@ -7,8 +7,9 @@
 // voltages of float32, powers in steps of 0.1 W, registers in Wh, words of status;
 // one in 2,000 failed. Files are in the directory for temporary files.
 //
-//   - fieldtap: the batches through a capture.Writer, and back through a Reader; and the
-//     same with blocks compressed by zstd at its fastest;
+//   - fieldtap: the batches through a capture.Writer, and back through a Reader; the same
+//     with a queue that is waited for, so that one goroutine encodes while another writes;
+//     and with blocks compressed by zstd at its fastest;
 //   - MCAP library: the reference writer in Go, a message of 24 bytes for each sample
 //     (value, quality, kind; the time is that of the message, the point its channel),
 //     compressed by zstd, with and without the index of messages that is its default;
@@ -60,7 +61,7 @@ func run(args []string, out io.Writer) error {
 	fmt.Fprintln(out, "| format | M samples | B/sample | write M/s | per CPU s | allocs a sample | read M/s | per CPU s | allocs a sample |")
 	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	plant := newRows(*samples/points, false)
-	for _, c := range []contestant{ours{}, ours{zstd: true}, reference{}, reference{index: true}, columns{}, lines{}, database{}} {
+	for _, c := range []contestant{ours{}, ours{queue: 4}, ours{zstd: true}, reference{}, reference{index: true}, columns{}, lines{}, database{}} {
 		rows := plant
 		switch c.(type) {
 		case lines, database:

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/acquire/capture"
@@ -97,7 +98,7 @@ type output struct {
 func create(name string, c *acquire.Catalog, o options) (*output, error) {
 	form := filepath.Ext(name)
 	if form == capture.Extension {
-		w, err := capture.Create(name, capture.Config{Catalog: c})
+		w, err := capture.Create(name, capture.Config{Catalog: c, MaxDelay: time.Minute, Queue: 4, Wait: true})
 		if err != nil {
 			return nil, err
 		}
