@@ -14,7 +14,9 @@ const maxArena = 16 << 20
 // valid until the next call. A Sample copied out stays valid, except that a
 // text can only be read through the batch it came in.
 //
-// An empty batch is legal: it says that time has passed and nothing changed.
+// An empty batch is legal: it says that time has passed and nothing changed. A
+// stream that may have no sample for long, as one of events, gives one each second
+// or keep-alive for as long as its connection holds, and none when it does not.
 // The zero value is ready to use. A Batch must not be used by two goroutines
 // at once.
 type Batch struct {

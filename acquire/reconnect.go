@@ -10,7 +10,8 @@ import (
 // Backoff says how Reconnect spaces its attempts. After a loss the wait before
 // each attempt is a fifth of how long the outage has lasted, within Min and
 // Max: short outages end soon after the device returns, long ones cost little.
-// The first good sample ends the outage.
+// The first good sample ends the outage, or a connection without one that holds
+// for Max.
 //
 // The zero value is the default: 1 s to 30 s, up to 20 % of each wait cut off
 // at random so that devices lost together do not return together.
@@ -31,7 +32,8 @@ const (
 	// gives a 10 s outage waits of 2 s and about 140 attempts in an hour.
 	outageShare = 5
 
-	// heartbeat is the longest silence of a stream whose device is away.
+	// heartbeat is the longest silence of a stream whose device is away, and how long
+	// one that has nothing to tell must hold to be taken for there.
 	heartbeat = time.Second
 )
 
@@ -77,6 +79,12 @@ func (b Backoff) wait(outage time.Duration) time.Duration {
 // QualityOf takes from the error; until the device is back, an empty batch each
 // second moves the watermark on. The stream ends only with its context, by
 // Close, or by an error that is Permanent, io.EOF included.
+//
+// The device is back with its first good sample. One that has nothing to tell, as a
+// source of events may have for days, is back with the first empty batch later than
+// a second after connecting, if a src that is a Reporter says Up; then one Bad sample
+// per point, because of Waiting, takes back that the link is lost, unless src itself
+// has said how its points are.
 //
 // A sample that the device stamps earlier than what the stream has promised
 // meanwhile is flagged TimeBackwards.
@@ -127,11 +135,16 @@ type reconnectStream struct {
 	attempt *attempt // nil unless connecting
 	err     error    // final error
 
-	lost     time.Time // start of the outage; zero while data arrive
-	next     time.Time // when the next attempt is due
-	said     bool      // the outage has been said to every point
-	promised Instant   // latest watermark or loss stamp given out
-	latest   Instant   // latest sample time or watermark given out
+	lost time.Time // start of the outage; zero while data arrive
+	next time.Time // when the next attempt is due
+	said bool      // the outage has been said to every point
+
+	connected time.Time // when inner was
+	heard     bool      // there were samples since
+	alive     bool      // it had nothing to tell since, and held
+
+	promised Instant // latest watermark or loss stamp given out
+	latest   Instant // latest sample time or watermark given out
 }
 
 func (s *reconnectStream) Next(ctx context.Context, b *Batch) error {
@@ -224,6 +237,7 @@ func (s *reconnectStream) connect(ctx context.Context) error {
 		return a.err
 	}
 	s.inner = a.inner
+	s.connected, s.heard, s.alive = time.Now(), false, false
 	s.tally.Update(func(st *Stats) { st.Connects++ })
 	return nil
 }
@@ -233,7 +247,7 @@ func (s *reconnectStream) now() Instant { return At(s.backoff.Now()) }
 // pass lets a batch of the device through, after holding it to what the stream
 // has promised while the device was away.
 func (s *reconnectStream) pass(b *Batch) {
-	good := false
+	good, latest := false, max(s.latest, s.promised)
 	for i := range b.Samples {
 		sample := &b.Samples[i]
 		good = good || !sample.Quality.IsBad()
@@ -246,13 +260,38 @@ func (s *reconnectStream) pass(b *Batch) {
 		b.Watermark = max(b.Watermark, s.promised)
 		s.latest = max(s.latest, b.Watermark)
 	}
-	if good {
+	switch {
+	case good:
 		s.lost, s.said = time.Time{}, false
+	case len(b.Samples) == 0 && !s.alive && s.holds():
+		s.alive = true
+		if s.said && !s.heard {
+			s.sayWaiting(b, latest)
+		}
+		s.said = false
 	}
-	if good || s.lost.IsZero() {
+	s.heard = s.heard || len(b.Samples) > 0
+	if good || s.alive || s.lost.IsZero() {
 		s.tally.Enter(Up, b.Received)
 	}
 	s.tally.Deliver(b)
+}
+
+// holds reports whether the connection stands though nothing has come of it.
+func (s *reconnectStream) holds() bool {
+	if time.Since(s.connected) < heartbeat {
+		return false
+	}
+	inner, ok := As[Reporter](s.src)
+	return !ok || inner.Stats().Link == Up
+}
+
+// sayWaiting fills an empty batch with one bad sample per point, no earlier than at:
+// what they were said to be when the link was lost is not true any more.
+func (s *reconnectStream) sayWaiting(b *Batch, at Instant) {
+	for _, p := range s.Points() {
+		b.Append(Sample{Time: at, Point: p, Quality: Bad.Because(Waiting)})
+	}
 }
 
 // fatal ends the stream if err is one that connecting again cannot mend.
@@ -272,7 +311,7 @@ func (s *reconnectStream) end(err error) {
 // fail notes a lost or refused connection and sets the time of the next attempt.
 func (s *reconnectStream) fail(err error) {
 	start := time.Now() // waits are measured on the monotonic clock, whatever the host's does
-	if s.lost.IsZero() {
+	if s.lost.IsZero() || s.alive && start.Sub(s.connected) >= s.backoff.Max {
 		s.lost = start
 	}
 	wait := s.backoff.wait(start.Sub(s.lost))

@@ -266,6 +266,144 @@ func TestReconnectResetsOnData(t *testing.T) {
 	})
 }
 
+// listening gives an empty batch each second, n times, as a stream of events does to which
+// nothing happens.
+func listening(n int) acquiretest.Step {
+	return acquiretest.Repeat(n, acquiretest.Wait(time.Second), acquiretest.Deliver())
+}
+
+// linked is a fake that says how its link is.
+type linked struct {
+	*acquiretest.Fake
+	link acquire.Link
+}
+
+func (l linked) Stats() acquire.Stats { return acquire.Stats{Link: l.link} }
+
+// TestReconnectQuiet: a source to which nothing happens is back when its connection
+// stands, without an event.
+func TestReconnectQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		points := []acquire.PointID{1, 2}
+		fake := acquiretest.NewFake("alarms", points,
+			listening(3),
+			acquiretest.Outage(10*time.Second, errCut),
+			listening(30), acquiretest.Deliver(reading(2)), listening(30),
+			acquiretest.Outage(time.Second, errCut),
+			listening(40),
+			acquiretest.Fail(errCut),
+			listening(1),
+		)
+		src := acquire.Reconnect(linked{fake, acquire.Up}, plain)
+		s := open(t, src)
+		type event struct {
+			at   time.Duration
+			what string
+		}
+		var events []event
+		var b acquire.Batch
+		var watermark acquire.Instant
+		latest := make(map[acquire.PointID]acquire.Instant)
+		start, link := time.Now(), acquire.Idle
+		say := func(what string) { events = append(events, event{time.Since(start), what}) }
+		for s.Next(t.Context(), &b) == nil {
+			assert.GreaterOrEqual(t, b.Watermark, watermark)
+			for _, x := range b.Samples {
+				say(fmt.Sprintf("%d %s", x.Point, x.Quality))
+				assert.GreaterOrEqual(t, x.Time, watermark, "promised")
+				assert.GreaterOrEqual(t, x.Time, latest[x.Point])
+				latest[x.Point] = x.Time
+			}
+			watermark = b.Watermark
+			if st := stats(t, src); st.Link != link {
+				link = st.Link
+				say(link.String())
+				assert.Equal(t, link != acquire.Down, st.NextAttempt == 0)
+			}
+		}
+		const sec = time.Second
+		// Attempts at 4 to 9 s fail, and those at 10.2 and 11.64 s; that at 13.368 s does not.
+		back := 13368*time.Millisecond + sec
+		lost := back + 59*sec
+		again := lost + sec + sec
+		assert.Equal(t, []event{
+			{sec, "up"},
+			{3 * sec, "1 bad: communication"}, {3 * sec, "2 bad: communication"}, {3 * sec, "down"},
+			{back, "1 bad: waiting"}, {back, "2 bad: waiting"}, {back, "up"},
+			{back + 29*sec, "2 good"},
+			{lost, "1 bad: communication"}, {lost, "2 bad: communication"}, {lost, "down"},
+			{again, "1 bad: waiting"}, {again, "2 bad: waiting"}, {again, "up"},
+			{again + 39*sec, "1 bad: communication"}, {again + 39*sec, "2 bad: communication"}, {again + 39*sec, "down"},
+			{again + 41*sec, "1 bad: waiting"}, {again + 41*sec, "2 bad: waiting"}, {again + 41*sec, "up"},
+		}, events)
+		assert.Equal(t, acquire.Ended, stats(t, src).Link)
+	})
+}
+
+// TestReconnectQuietCosts: connections that hold for a while and give nothing do not make
+// the waits short again.
+func TestReconnectQuietCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := []acquiretest.Step{acquiretest.Outage(10*time.Minute, errCut)}
+		for range 10 {
+			script = append(script, listening(5), acquiretest.Fail(errCut))
+		}
+		fake := acquiretest.NewFake("alarms", []acquire.PointID{1}, script...)
+		_, err := read(t, open(t, acquire.Reconnect(fake, plain)), time.Hour)
+		assert.ErrorIs(t, err, io.EOF)
+		attempts := fake.Attempts()
+		for i, at := range attempts[len(attempts)-10:] {
+			assert.GreaterOrEqual(t, at.Sub(attempts[len(attempts)-11+i]), 30*time.Second)
+		}
+	})
+}
+
+// TestReconnectNotBack: an empty batch does not end an outage while the source says that
+// its device is away, nor one of the first second, nor bad samples. What the source has said
+// of its points is not said over.
+func TestReconnectNotBack(t *testing.T) {
+	waiting := acquire.Sample{Point: 1, Quality: acquire.Bad.Because(acquire.Device)}
+	tests := []struct {
+		name  string
+		inner acquire.Link
+		steps []acquiretest.Step
+		link  acquire.Link
+		bad   []string
+	}{
+		{"away", acquire.Connecting, []acquiretest.Step{listening(5)}, acquire.Down, nil},
+		{"early", acquire.Up, []acquiretest.Step{acquiretest.Deliver(), acquiretest.Wait(900 * time.Millisecond), acquiretest.Deliver()}, acquire.Down, nil},
+		{"bad", acquire.Up, []acquiretest.Step{acquiretest.Wait(2 * time.Second), acquiretest.Deliver(waiting)}, acquire.Down, []string{"bad: device"}},
+		{"quiet", acquire.Up, []acquiretest.Step{listening(5)}, acquire.Up, []string{"bad: waiting"}},
+		{"bad, then quiet", acquire.Up, []acquiretest.Step{acquiretest.Deliver(waiting), listening(5)}, acquire.Up, []string{"bad: device"}},
+		{"good", acquire.Down, []acquiretest.Step{acquiretest.Deliver(reading(1))}, acquire.Up, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				script := append([]acquiretest.Step{listening(1), acquiretest.Fail(errCut)}, test.steps...)
+				fake := acquiretest.NewFake("alarms", []acquire.PointID{1}, append(script, acquiretest.Silence())...)
+				src := acquire.Reconnect(linked{fake, test.inner}, plain)
+				s := open(t, src)
+				link := acquire.Idle
+				var bad []string
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var b acquire.Batch
+				for s.Next(ctx, &b) == nil {
+					link = stats(t, src).Link
+					for _, x := range b.Samples {
+						if x.Quality.IsBad() {
+							bad = append(bad, x.Quality.String())
+						}
+					}
+				}
+				assert.Equal(t, test.link, link)
+				assert.Equal(t, append([]string{"bad: communication"}, test.bad...), bad)
+			})
+		})
+	}
+}
+
 func TestReconnectEnds(t *testing.T) {
 	for name, err := range map[string]error{
 		"end of source": io.EOF,

@@ -16,7 +16,7 @@ const (
 	Idle       Link = iota // not opened yet
 	Connecting             // trying to connect for the first time
 	Up                     // data or keep-alives arrive
-	Down                   // lost, or not to be had, until a good sample comes
+	Down                   // lost, or not to be had, until the device is back (see Reconnect)
 	Ended                  // closed, or failed for good
 )
 
