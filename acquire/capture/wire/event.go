@@ -27,6 +27,9 @@ const (
 	Ended                    // the device has closed its side
 	Reset                    // the connection broke
 	Closed                   // our side closed it
+	// From here on Sent and Received are what the connection carried encrypted, in plain
+	// form: see Recorder.Plaintext.
+	Decrypted
 )
 
 // String returns a word, such as "sent".
@@ -40,6 +43,7 @@ func (k Kind) String() string {
 var kindNames = map[Kind]string{
 	Opened: "opened", Failed: "failed", Sent: "sent", Received: "received",
 	Unsent: "unsent", Ended: "ended", Reset: "reset", Closed: "closed",
+	Decrypted: "decrypted",
 }
 
 // Fault is the sort of trouble behind a Failed, Unsent or Reset. The zero value is

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fieldtap/fieldtap/internal/uabin"
 )
@@ -15,8 +16,15 @@ import (
 //
 // Sessions without security can be played, as far as the client sends the same requests
 // in the same order; times, nonces and signatures may differ. A driver checks the
-// server's times, so give it the clock of the recording: [Peer.Now].
-type OPCUA struct{}
+// server's times, so give it the clock of the recording: [Peer.Now]. A session with
+// security that was recorded in plain form (see [Recorder.Plaintext]) is played, with
+// Unsecured, to a driver without security.
+type OPCUA struct {
+	// Unsecured has endpoints offered as if they had no security, which a driver without
+	// would not choose. Logins keep what secures them. A list of endpoints that takes
+	// more than one chunk stays as it is.
+	Unsecured bool
+}
 
 var _ Protocol = OPCUA{}
 
@@ -93,10 +101,14 @@ func (OPCUA) Match(recorded, request []byte) error {
 	return nil
 }
 
-// Answer replaces the request id and the handle of the request.
-func (OPCUA) Answer(dst, answer, recorded, request []byte) []byte {
+// Answer replaces the request id and the handle of the request and, with Unsecured, what
+// endpoints offer.
+func (p OPCUA) Answer(dst, answer, recorded, request []byte) []byte {
 	start := len(dst)
 	dst = append(dst, answer...)
+	if p.Unsecured {
+		dst = unsecure(dst, start)
+	}
 	out := dst[start:]
 	a, r, q := chunkOf(out), chunkOf(recorded), chunkOf(request)
 	if !a.ok || !r.ok || !q.ok || a.request != r.request {
@@ -112,6 +124,77 @@ func (OPCUA) Answer(dst, answer, recorded, request []byte) []byte {
 		binary.LittleEndian.PutUint32(a.body[at:], q.handle)
 	}
 	return dst
+}
+
+const (
+	noPolicy = "http://opcfoundation.org/UA/SecurityPolicy#None" // OPC 10000-7
+	noMode   = 1                                                 // OPC 10000-4, section 7.20
+)
+
+// unsecure rewrites the chunk that begins at start, if it is a whole GetEndpointsResponse
+// (OPC 10000-4, sections 5.5.4 and 7.14).
+func unsecure(dst []byte, start int) []byte {
+	c := chunkOf(dst[start:])
+	if !c.ok || c.service != uabin.EndpointsResponseID {
+		return dst
+	}
+	r := uabin.NewReader(c.body)
+	r.Header()
+	out := slices.Clone(dst[start : len(dst)-len(r.Rest())])
+	n := r.Count(30)
+	out = le.AppendUint32(out, uint32(n))
+	copied := func(read func()) {
+		before := r.Rest()
+		read()
+		out = append(out, before[:len(before)-len(r.Rest())]...)
+	}
+	for range n {
+		copied(func() {
+			r.Bytes() // URL
+			r.Application()
+			r.Bytes() // certificate
+		})
+		r.Uint32()
+		policy := r.Bytes()
+		out = appendBytes(le.AppendUint32(out, noMode), []byte(noPolicy))
+		tokens := r.Count(20)
+		out = le.AppendUint32(out, uint32(tokens))
+		for range tokens {
+			t := r.TokenPolicy()
+			if len(t.Security) == 0 {
+				t.Security = policy // which it goes by
+			}
+			out = le.AppendUint32(appendBytes(out, t.ID), t.Kind)
+			for _, text := range [][]byte{t.Token, t.Issuer, t.Security} {
+				out = appendBytes(out, text)
+			}
+		}
+		copied(func() {
+			r.Bytes() // transport
+			r.Byte()  // level
+		})
+	}
+	if r.End() != nil {
+		return dst
+	}
+	le.PutUint32(out[4:], uint32(len(out)))
+	return append(dst[:start], out...)
+}
+
+// appendBytes appends a ByteString or String, null where there is none.
+func appendBytes(dst, b []byte) []byte {
+	if b == nil {
+		return le.AppendUint32(dst, 1<<32-1)
+	}
+	return append(le.AppendUint32(dst, uint32(len(b))), b...)
+}
+
+// number returns the sequence number of a chunk (OPC 10000-6, section 6.7.2.4).
+func (OPCUA) number(message []byte) []byte {
+	if c := chunkOf(message); c.ok {
+		return message[c.idAt-4 : c.idAt]
+	}
+	return nil
 }
 
 // Redactor returns what masks user tokens.

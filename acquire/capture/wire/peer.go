@@ -37,7 +37,8 @@ func (d *Divergence) Error() string {
 // Peer plays a recording to a driver: it stands where the device stood. Each Dial
 // begins the next conversation. What the driver sends must be what was recorded, as far as the
 // Protocol compares it; the answers come as long after their requests as they did then,
-// their ids made to fit. To what was recorded without an answer, and to what is
+// their ids made to fit. Of OPC UA, whose requests overlap, one may come up to a second
+// earlier than those recorded before it. To what was recorded without an answer, and to what is
 // sent after the end of a conversation, the Peer is silent.
 //
 // A Peer has no goroutines: it acts while the driver reads and writes. It goes by time.Now
@@ -153,9 +154,11 @@ type peerConn struct {
 	script *script
 
 	mu            sync.Mutex
-	next          int           // request
+	next          int           // the first request that was not played
+	ahead         []int         // those behind it that were
 	in            []byte        // the beginning of one
 	due           []due         // what the device does, by time
+	latest        uint32        // number of the message given out last, of a sequencer's
 	changed       chan struct{} // closed and replaced when something of this has changed
 	readBy, write time.Time     // deadlines
 	closed        bool
@@ -167,6 +170,8 @@ type due struct {
 	order int
 	bytes []byte
 	event *Event // nil: bytes
+	whole []byte // the message that begins here, to be numbered by a sequencer
+	step  uint32
 }
 
 // schedule makes replies due, from a request on that came now, in place of recorded.
@@ -182,14 +187,19 @@ func (c *peerConn) schedule(replies []reply, recorded, request []byte, now time.
 			bytes = c.peer.protocol.Answer(nil, r.bytes, recorded, request)
 		}
 		grown := len(bytes) - len(r.bytes) // ids may take more room, which the last piece has
+		var whole []byte
+		if r.step != 0 {
+			whole = slices.Clone(bytes)
+			bytes = whole
+		}
 		for j, q := range r.pieces {
 			n := q.n
 			if j == len(r.pieces)-1 {
 				n = max(q.n+grown, 0)
 			}
 			n = min(n, len(bytes))
-			c.insert(due{at: now.Add(q.after), order: r.order, bytes: bytes[:n]})
-			bytes = bytes[n:]
+			c.insert(due{at: now.Add(q.after), order: r.order, bytes: bytes[:n], whole: whole, step: r.step})
+			bytes, whole = bytes[n:], nil
 		}
 	}
 }
@@ -267,14 +277,19 @@ func (c *peerConn) request(b []byte, now time.Time) error {
 		c.peer.mu.Unlock()
 		return nil
 	}
-	want := &c.script.requests[c.next]
-	if err := match(c.peer.protocol, want.bytes, b); err != nil {
+	at, err := c.find(b)
+	want := &c.script.requests[at]
+	if err != nil {
 		return c.peer.diverge(&Divergence{
 			Conversation: c.number, Frame: want.frame, Reason: err.Error(),
 			Want: slices.Clone(want.bytes), Got: slices.Clone(b),
 		})
 	}
-	c.next++
+	c.ahead = append(c.ahead, at)
+	for i := slices.Index(c.ahead, c.next); i >= 0; i = slices.Index(c.ahead, c.next) {
+		c.ahead = slices.Delete(c.ahead, i, i+1)
+		c.next++
+	}
 	c.peer.mu.Lock()
 	c.peer.played++
 	c.peer.mu.Unlock()
@@ -283,6 +298,34 @@ func (c *peerConn) request(b []byte, now time.Time) error {
 		return want.unsent.err()
 	}
 	return nil
+}
+
+// How far a request of a sequencer may have overtaken others.
+const (
+	mostAhead = 16          // requests
+	longAhead = time.Second // from when the one was recorded to when the other was
+)
+
+// find returns which recorded request a request is: the first one that was not played or,
+// of a sequencer's, one soon after it. An error says how it differs from that first one.
+func (c *peerConn) find(b []byte) (at int, err error) {
+	first := &c.script.requests[c.next]
+	if err = match(c.peer.protocol, first.bytes, b); err == nil {
+		return c.next, nil
+	}
+	if _, concurrent := c.peer.protocol.(sequencer); !concurrent {
+		return c.next, err
+	}
+	for i := c.next + 1; i < min(len(c.script.requests), c.next+mostAhead); i++ {
+		r := &c.script.requests[i]
+		if r.at.Sub(first.at) > longAhead {
+			break
+		}
+		if !slices.Contains(c.ahead, i) && match(c.peer.protocol, r.bytes, b) == nil {
+			return i, nil
+		}
+	}
+	return c.next, err
 }
 
 func match(p Protocol, recorded, request []byte) error {
@@ -349,6 +392,13 @@ func (c *peerConn) take(b []byte) (int, error) {
 			c.due = slices.Delete(c.due, 0, 1)
 		}
 		return 0, err
+	}
+	if d.whole != nil {
+		c.latest += d.step
+		if number := c.peer.protocol.(sequencer).number(d.whole); number != nil {
+			le.PutUint32(number, c.latest)
+		}
+		d.whole = nil
 	}
 	n := copy(b, d.bytes)
 	if d.bytes = d.bytes[n:]; len(d.bytes) == 0 || c.talk.Packets {

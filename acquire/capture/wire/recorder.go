@@ -27,9 +27,10 @@ type Config struct {
 	// Secrets has passwords and communities recorded as they are. Otherwise a Protocol's
 	// Redactor masks them, before anything is kept.
 	Secrets bool
-	// Plaintext has recorded what connections of package crypto/tls carry. Otherwise
-	// it is only counted, as Stats.Withheld: record the connection below to have what
-	// is on the wire.
+	// Plaintext has recorded what encrypted links carry: connections of package crypto/tls,
+	// and those whose driver is given the method Plaintext. Otherwise what the former carry
+	// is only counted, as Stats.Withheld (record the connection below to have what is on
+	// the wire), and of the latter is recorded what is on the wire.
 	Plaintext bool
 	// Buffer is how many bytes may wait to be written, at least 128 KiB. What does not fit
 	// is dropped and counted. Twice as much memory is used at the most.
@@ -59,7 +60,8 @@ type Stats struct {
 	Dropped     uint64 // packets not recorded: the buffer was full, writing had failed, or the Recorder was closed
 	Written     uint64 // bytes of the file
 	Masked      uint64 // bytes of secrets, and of what might be one
-	Withheld    uint64 // bytes of TLS connections that were left out
+	Withheld    uint64 // bytes of encrypted connections that were left out
+	Declined    uint64 // connections whose plaintext was offered, and not taken
 }
 
 // Recorder writes the traffic of connections as a pcapng file. It has a goroutine,

@@ -29,6 +29,16 @@ type reply struct {
 	// bytes are a message, and pieces the way in which it was cut.
 	bytes  []byte
 	pieces []cut
+	step   uint32 // from the number of the message before to its own, of a sequencer's
+}
+
+// sequencer is a Protocol whose requests overlap and whose messages are numbered one after
+// the other, whatever they answer. A Peer whose driver asks at slightly other times than
+// were recorded takes requests and gives answers in another order, and numbers them anew.
+type sequencer interface {
+	// number returns the part of a message that is its number, four bytes with the lowest
+	// first, nil if it has none.
+	number(message []byte) []byte
 }
 
 // cut is a piece of a message.
@@ -132,6 +142,8 @@ func newScript(p Protocol, c *Conversation) *script {
 	slices.SortStableFunc(acts, func(x, y message) int {
 		return cmp.Or(x.pieces[0].at.Compare(y.pieces[0].at), cmp.Compare(x.event.Frame, y.event.Frame))
 	})
+	numbers, _ := p.(sequencer)
+	latest := uint32(0)
 	for order, m := range acts {
 		first := *m.event
 		first.Time = m.pieces[0].at
@@ -147,6 +159,12 @@ func newScript(p Protocol, c *Conversation) *script {
 			}
 		}
 		r := reply{order: order, kind: m.event.Kind, event: m.event, bytes: m.bytes}
+		if numbers != nil && r.kind == Received {
+			if number := numbers.number(m.bytes); number != nil {
+				r.step = le.Uint32(number) - latest
+				latest += r.step
+			}
+		}
 		from := began
 		if at >= 0 {
 			from = s.requests[at].at
