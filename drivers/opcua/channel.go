@@ -40,6 +40,7 @@ type channelConfig struct {
 	maxMessage int           // of a response, in bytes over all its chunks
 	now        func() time.Time
 	counters   *channelCounters
+	plaintext  func(net.Conn) (sent, received func([]byte)) // of ClientConfig
 }
 
 // channel is a secure channel over one connection (OPC 10000-6, section 6.7). Its
@@ -59,6 +60,7 @@ type channel struct {
 	out      []byte
 	sequence uint32 // of the last chunk sent
 	requests uint32 // the last request id
+	plain    plaintext
 
 	state    sync.Mutex // guards what follows
 	id       uint32     // of the channel, given by the server
@@ -129,6 +131,9 @@ func (m *message) release() {
 // closes if that fails.
 func openChannel(ctx context.Context, conn net.Conn, cfg channelConfig) (*channel, error) {
 	c := &channel{conn: conn, cfg: cfg, waiting: make(map[uint32]*call), ended: make(chan struct{})}
+	if cfg.plaintext != nil && cfg.mode != ua.MessageSecurityModeNone {
+		c.plain.sent, c.plain.received = cfg.plaintext(conn)
+	}
 	// The end of ctx interrupts reading and writing.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	err := c.step(ctx, "Hello", c.hello)
@@ -190,6 +195,7 @@ func (c *channel) hello() error {
 	frame := append([]byte("HELF"), 0, 0, 0, 0)
 	frame = append(frame, hello...)
 	binary.LittleEndian.PutUint32(frame[4:], uint32(len(frame)))
+	bare(c.plain.sent, frame)
 	if _, err := c.conn.Write(frame); err != nil {
 		return lost(err)
 	}
@@ -290,10 +296,11 @@ func (c *channel) nonce() ([]byte, error) {
 
 // sendOpen sends an OpenSecureChannelRequest.
 func (c *channel) sendOpen(kind ua.SecurityTokenRequestType, request uint32, nonce []byte) error {
+	at := c.cfg.now()
 	body, err := encodeRequest(&ua.OpenSecureChannelRequest{
 		RequestType: kind, SecurityMode: c.cfg.mode, ClientNonce: nonce,
 		RequestedLifetime: uint32(c.cfg.lifetime / time.Millisecond),
-	}, &ua.RequestHeader{Timestamp: c.cfg.now(), RequestHandle: request})
+	}, &ua.RequestHeader{Timestamp: at, RequestHandle: request})
 	if err != nil {
 		return err
 	}
@@ -320,6 +327,7 @@ func (c *channel) sendOpen(kind ua.SecurityTokenRequestType, request uint32, non
 			return lost(err)
 		}
 	}
+	c.plain.opening(id, request, kind, c.cfg.lifetime, at)
 	if _, err := c.conn.Write(c.out); err != nil {
 		return lost(err)
 	}
@@ -352,6 +360,7 @@ func (c *channel) openOPN(chunk []byte) (body []byte, request uint32, err error)
 	if err != nil {
 		return nil, 0, &SecurityError{Reason: err.Error()}
 	}
+	c.plain.opened(id, content)
 	body, request, err = c.checkSequence(content)
 	if err != nil {
 		return nil, 0, err
@@ -378,13 +387,18 @@ func (c *channel) checkSequence(content []byte) (body []byte, request uint32, er
 	return content[sequenceHeader:], binary.LittleEndian.Uint32(content[4:]), nil
 }
 
-// nextSequence returns the number of the next chunk; it wraps as section 6.7.2.4
-// says. Its caller holds writing.
+// nextSequence returns the number of the next chunk. Its caller holds writing.
 func (c *channel) nextSequence() uint32 {
-	if c.sequence++; c.sequence > math.MaxUint32-1024 {
-		c.sequence = 1
-	}
+	c.sequence = sequenceAfter(c.sequence)
 	return c.sequence
+}
+
+// sequenceAfter returns the sequence number behind another; it wraps as section 6.7.2.4 says.
+func sequenceAfter(number uint32) uint32 {
+	if number++; number > math.MaxUint32-1024 {
+		return 1
+	}
+	return number
 }
 
 // leastLifetime is the shortest life of a token that a server may give: renewing
@@ -450,8 +464,12 @@ func (c *channel) readChunk(buffer []byte) (kind string, chunk []byte, err error
 	if _, err := io.ReadFull(c.conn, buffer[8:size]); err != nil {
 		return "", nil, lost(err)
 	}
-	if kind == "ERRF" {
+	switch kind { // these have no security
+	case "ERRF":
+		bare(c.plain.received, buffer[:size])
 		return "", nil, peerError(buffer[8:size])
+	case "ACKF":
+		bare(c.plain.received, buffer[:size])
 	}
 	return kind, buffer[:size], nil
 }
@@ -514,7 +532,7 @@ func (c *channel) take(kind string, chunk []byte) error {
 	default:
 		return &ProtocolError{Reason: fmt.Sprintf("%q in the middle of a channel", kind)}
 	}
-	if len(chunk) < 16 {
+	if len(chunk) < symmetricHeaders {
 		return &ProtocolError{Reason: fmt.Sprintf("%s of %d bytes", kind, len(chunk))}
 	}
 	channel, id := binary.LittleEndian.Uint32(chunk[8:]), binary.LittleEndian.Uint32(chunk[12:])
@@ -534,18 +552,20 @@ func (c *channel) take(kind string, chunk []byte) error {
 		original = bytes.Clone(chunk)
 	}
 	if current.covers(id, c.cfg.now()) {
-		if content, err = current.seal.open(chunk, 16); err == nil && (!both || current.seal.algorithm != nil) {
+		if content, err = current.seal.open(chunk, symmetricHeaders); err == nil && (!both || current.seal.algorithm != nil) {
 			c.state.Lock()
 			c.previous = token{} // the server has the new one: the old one has had its time
 			c.state.Unlock()
 		}
 	}
 	if err != nil && previous.covers(id, c.cfg.now()) {
-		content, err = previous.seal.open(original, 16)
+		chunk = original
+		content, err = previous.seal.open(chunk, symmetricHeaders)
 	}
 	if err != nil {
 		return &SecurityError{Reason: strings.TrimPrefix(err.Error(), "opcua: refused: ")}
 	}
+	c.plain.chunk(chunk, content)
 	body, request, err := c.checkSequence(content)
 	if err != nil {
 		return err
@@ -871,9 +891,8 @@ func (c *channel) writeLocked(kind string, body []byte, request uint32, timeout 
 		c.held = false
 	}
 	c.state.Unlock()
-	const headers = 16
-	last := kind
-	room := protection.seal.capacity(c.sendChunk, headers)
+	last, whole := kind, body
+	room := protection.seal.capacity(c.sendChunk, symmetricHeaders)
 	if chunks := (len(body) + room - 1) / room; c.sendChunks > 0 && chunks > c.sendChunks {
 		return &ServiceError{Service: "request", Status: StatusBadRequestTooLarge}
 	}
@@ -894,7 +913,7 @@ func (c *channel) writeLocked(kind string, body []byte, request uint32, timeout 
 		c.out = binary.LittleEndian.AppendUint32(c.out, request)
 		c.out = append(c.out, part...)
 		var err error
-		if c.out, err = protection.seal.close(c.out, start, headers); err != nil {
+		if c.out, err = protection.seal.close(c.out, start, symmetricHeaders); err != nil {
 			return err
 		}
 	}
@@ -902,6 +921,7 @@ func (c *channel) writeLocked(kind string, body []byte, request uint32, timeout 
 	// taken back, so that the end of the time ends the channel.
 	err := c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	if err == nil {
+		c.plain.message(last, id, protection.id, request, whole, c.sendChunk)
 		_, err = c.conn.Write(c.out)
 	}
 	if err != nil {

@@ -91,6 +91,15 @@ type ClientConfig struct {
 	Logger *slog.Logger
 	// Trace observes logins. Default: nothing.
 	Trace ClientTrace
+	// Plaintext has what goes over secured connections told to whoever records it, as
+	// wire.Recorder.Plaintext does for a file that tools can read and wire.Peer can play.
+	// It is given each connection of mode Sign or SignAndEncrypt that Dial has made, before
+	// anything goes over it, and what it returns is called with the chunks of each message
+	// as mode None has them: when they are about to be sent, and when they have come and
+	// proved to be authentic. Nonces that keys are made of are left out; logins, tokens of
+	// sessions and values are in it. Both functions may be nil, are called at the same time,
+	// must return at once, and neither keep nor change the chunks. Default: nothing is told.
+	Plaintext func(net.Conn) (sent, received func(chunks []byte))
 }
 
 // ClientTrace is a set of functions called while a login goes on; nil ones are left out.
@@ -422,6 +431,7 @@ func (n *connector) hail(ctx context.Context, cfg channelConfig) (*channel, erro
 	cfg.timeout = n.cfg.Timeout
 	cfg.maxMessage = cmp.Or(cfg.maxMessage, n.cfg.MaxMessage)
 	cfg.lifetime, cfg.now, cfg.counters = n.cfg.TokenLifetime, n.cfg.Now, &n.counters
+	cfg.plaintext = n.cfg.Plaintext
 	return openChannel(ctx, conn, cfg)
 }
 

@@ -24,8 +24,11 @@ type seal struct {
 // peer learns nothing from which it was.
 var errSeal = errors.New("opcua: signature or encryption of a chunk is not right")
 
-// sequenceHeader is the size of sequence number and request id.
-const sequenceHeader = 8
+// Sizes of what a chunk begins with (section 6.7.2).
+const (
+	sequenceHeader   = 8  // sequence number and request id
+	symmetricHeaders = 16 // of a MSG or CLO: kind, size, channel, token
+)
 
 // capacity returns how many bytes of a body fit a chunk of the given size behind
 // headers of the given size.
