@@ -267,6 +267,13 @@ func (e *encoder) addPoints(samples []acquire.Sample) {
 			i += n
 			continue
 		}
+		if n := e.appearAll(indices[i:], samples[i:]); n > 0 {
+			steps.add(int64(len(e.ids) - n))
+			steps.addOnes(n - 1)
+			e.index = steps.last
+			i += n
+			continue
+		}
 		e.index = e.indexOf(&samples[i])
 		steps.add(e.index)
 		indices[i] = uint32(e.index)
@@ -328,6 +335,35 @@ func (e *encoder) addValues(b *acquire.Batch, samples []acquire.Sample) {
 		n++
 	}
 	e.words, e.owners = e.words[:start+n], e.owners[:start+n]
+}
+
+// appearAll gives the next indices to the points of as many of the samples as are new to
+// the block, were in one before, and follow each other. It returns how many.
+func (e *encoder) appearAll(indices []uint32, samples []acquire.Sample) int {
+	local, n := e.local, 0
+	for n < len(samples) && int64(samples[n].Point) < int64(len(local)) && local[samples[n].Point] == 0 {
+		index := uint32(len(e.ids) + n)
+		indices[n] = index
+		local[samples[n].Point] = index + 1
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	known := len(e.ids)
+	e.ids = slices.Grow(e.ids, n)[:known+n]
+	e.states = slices.Grow(e.states, n)[:known+n]
+	e.latest = slices.Grow(e.latest, n)[:known+n]
+	e.first = slices.Grow(e.first, n)[:known+n]
+	e.word = slices.Grow(e.word, n)[:known+n]
+	ids, states, latest, first, word := e.ids[known:], e.states[known:], e.latest[known:], e.first[known:], e.word[known:]
+	for i := range samples[:n] {
+		s := &samples[i]
+		kind := natureOf(s)
+		ids[i], latest[i], first[i], word[i] = s.Point, kind, kind, 0
+		states[i] = state{plain: kind.plain()}
+	}
+	return n
 }
 
 // appear gives the point of s the next index.
