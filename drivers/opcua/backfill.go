@@ -23,14 +23,15 @@ type span struct {
 // backfill has a server's history read for what is missing. It is shared by the stream,
 // which finds what is missing, and the goroutine that asks for it.
 type backfill struct {
+	values   int // the first of items: those behind them are of events
 	mu       sync.Mutex
 	missing  []*span
 	hopeless map[int]bool // items without a history
 	news     chan struct{}
 }
 
-func newBackfill() *backfill {
-	return &backfill{hopeless: make(map[int]bool), news: make(chan struct{}, 1)}
+func newBackfill(values int) *backfill {
+	return &backfill{values: values, hopeless: make(map[int]bool), news: make(chan struct{}, 1)}
 }
 
 // maxMissing is how many spans wait at most, for each item. What is beyond is not
@@ -55,15 +56,18 @@ func (f *backfill) wake() {
 }
 
 // next returns spans to be fetched together: the first that is missing, and those of other
-// items about the same time. They stay until they are done, and belong to whoever
-// fetches until then.
+// items about the same time; of events it is one alone. They stay until they are done, and
+// belong to whoever fetches until then.
 func (f *backfill) next(most int) (together []*span) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	had := make(map[int]bool)
 	for _, s := range f.missing {
-		if len(together) == most {
+		if len(together) == most || len(together) > 0 && together[0].item >= f.values {
 			break
+		}
+		if len(together) > 0 && s.item >= f.values {
+			continue
 		}
 		if had[s.item] || len(together) > 0 && !together[0].alike(s) {
 			continue
@@ -121,7 +125,11 @@ func (p *pump) fetch() {
 			if len(together) == 0 {
 				break
 			}
-			if err := p.fetchSpans(ctx, together); err != nil {
+			read := p.fetchSpans
+			if together[0].item >= p.src.values {
+				read = p.fetchEvents
+			}
+			if err := read(ctx, together); err != nil {
 				return // of the channel or the stream: the pump sees it, too
 			}
 		}

@@ -141,7 +141,7 @@ func TestBackfillOfMany(t *testing.T) {
 
 // TestSpansTogether: what is fetched in one request, and that what is not stays.
 func TestSpansTogether(t *testing.T) {
-	f := newBackfill()
+	f := newBackfill(10)
 	at := func(item int, from, to int64) { f.add(span{item, second(from), second(to)}, 10) }
 	at(0, 100, 200)
 	at(1, 110, 200)

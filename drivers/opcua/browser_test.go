@@ -170,5 +170,5 @@ func TestSourceHistoryOfEvents(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 10, n)
-	assert.ErrorContains(t, last, `events "alarms"`)
+	assert.ErrorContains(t, last, `points "alarms/message", "alarms/severity"`)
 }

@@ -76,6 +76,7 @@ const (
 	eventTime
 	eventMessage
 	eventSeverity
+	eventID
 	eventCondition
 	eventActive
 	eventAcked
@@ -93,6 +94,7 @@ var eventFields = [eventFieldCount]eventField{
 	eventTime:      {2041, []string{"Time"}},
 	eventMessage:   {2041, []string{"Message"}},
 	eventSeverity:  {2041, []string{"Severity"}},
+	eventID:        {2041, []string{"EventId"}},
 	eventCondition: {2782, []string{"ConditionName"}},
 	eventActive:    {2915, []string{"ActiveState", "Id"}},
 	eventAcked:     {2881, []string{"AckedState", "Id"}},
@@ -335,7 +337,7 @@ func (e *event) samples() (n int) {
 // happen appends the samples of an event to a batch.
 func (it *item) happen(b *acquire.Batch, e *event, names *typeIDs, at acquire.Instant, flags acquire.Flags) {
 	for point := range eventEndings {
-		if !e.has(point) {
+		if !e.has(point) || it.members[point].id == 0 {
 			continue
 		}
 		ending := &eventEndings[point]

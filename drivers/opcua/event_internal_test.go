@@ -63,7 +63,7 @@ func lines(c *acquire.Catalog, b *acquire.Batch) (out []string) {
 
 func TestEventDeliver(t *testing.T) {
 	at := time.Unix(1000, 0).UTC()
-	alarm := []any{ua.NewNumericNodeID(2, 9), "Meter1", at, ua.NewLocalizedText("over voltage"), uint16(800), "U high", true, false, true}
+	alarm := []any{ua.NewNumericNodeID(2, 9), "Meter1", at, ua.NewLocalizedText("over voltage"), uint16(800), []byte("id 1"), "U high", true, false, true}
 	for _, c := range []struct {
 		name   string
 		fields []any
@@ -79,25 +79,25 @@ func TestEventDeliver(t *testing.T) {
 			`1970-01-01T00:16:40Z a/acked false good [source time]`,
 			`1970-01-01T00:16:40Z a/retain true good [source time]`,
 		}},
-		{"no condition", []any{ua.NewNumericNodeID(0, 2041), "x", at, ua.NewLocalizedText("m"), uint16(1), nil, nil, nil, nil}, []string{
+		{"no condition", []any{ua.NewNumericNodeID(0, 2041), "x", at, ua.NewLocalizedText("m"), uint16(1), []byte{1}, nil, nil, nil, nil}, []string{
 			`1970-01-01T00:16:40Z a/message "m" good [source time]`,
 			`1970-01-01T00:16:40Z a/severity 1 good [source time]`,
 			`1970-01-01T00:16:40Z a/source "x" good [source time]`,
 			`1970-01-01T00:16:40Z a/type "i=2041" good [source time]`,
 		}},
-		{"of a server without conditions", []any{ua.NewNumericNodeID(0, 2041), "x", at, ua.NewLocalizedText("m"), uint16(1)}, []string{
+		{"of a server without conditions", []any{ua.NewNumericNodeID(0, 2041), "x", at, ua.NewLocalizedText("m"), uint16(1), []byte{1}}, []string{
 			`1970-01-01T00:16:40Z a/message "m" good [source time]`,
 			`1970-01-01T00:16:40Z a/severity 1 good [source time]`,
 			`1970-01-01T00:16:40Z a/source "x" good [source time]`,
 			`1970-01-01T00:16:40Z a/type "i=2041" good [source time]`,
 		}},
-		{"left out", []any{nil, nil, nil, nil, nil, nil, nil, nil, nil}, []string{
+		{"left out", []any{nil, nil, nil, nil, nil, nil, nil, nil, nil, nil}, []string{
 			`1970-01-01T00:33:20Z a/message - bad: sensor`,
 			`1970-01-01T00:33:20Z a/severity - bad: sensor`,
 			`1970-01-01T00:33:20Z a/source - bad: sensor`,
 			`1970-01-01T00:33:20Z a/type - bad: sensor`,
 		}},
-		{"other types", []any{"t", 1.5, "now", uint16(1), int32(5), []string{"a"}, uint16(1), ua.StatusBadUserAccessDenied, int32(1)}, nil},
+		{"other types", []any{"t", 1.5, "now", uint16(1), int32(5), 1.5, []string{"a"}, uint16(1), ua.StatusBadUserAccessDenied, int32(1)}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, catalog := testEvents(t, EventPoint{Name: "a"})
@@ -193,7 +193,7 @@ func TestEventPointFaults(t *testing.T) {
 func FuzzEvent(f *testing.F) {
 	body, err := ua.Encode(&ua.EventNotificationList{Events: []*ua.EventFieldList{{EventFields: []*ua.Variant{
 		ua.MustVariant(ua.NewTwoByteNodeID(1)), ua.MustVariant("x"), ua.MustVariant(time.Unix(1, 0)), ua.MustVariant(ua.NewLocalizedText("m")),
-		ua.MustVariant(uint16(1)), ua.MustVariant(nil), ua.MustVariant(true), ua.MustVariant(false), ua.MustVariant(true),
+		ua.MustVariant(uint16(1)), ua.MustVariant([]byte{1}), ua.MustVariant(nil), ua.MustVariant(true), ua.MustVariant(false), ua.MustVariant(true),
 	}}}})
 	require.NoError(f, err)
 	f.Add(body)

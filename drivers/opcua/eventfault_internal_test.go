@@ -54,6 +54,7 @@ func newAlarms(t *testing.T, values int, change func(*Config)) *alarms {
 			for i := range eventful {
 				a.server.emit(fmt.Sprintf("ns=2;s=alarms %d", i), map[string]any{
 					"EventType": ua.NewNumericNodeID(0, 2041), "SourceName": "counter", "Time": now.Add(a.server.offset), "Message": ua.NewLocalizedText(strconv.Itoa(next)), "Severity": uint16(1),
+					"EventId": []byte(fmt.Sprint(i, " ", next)),
 				})
 			}
 		}

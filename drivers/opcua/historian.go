@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gopcua/opcua/ua"
 
@@ -18,7 +20,10 @@ var _ acquire.Historian = (*Source)(nil)
 
 // History iterates over the raw values that the server has kept of points, several
 // variables in one request, over a connection of its own. The time of a sample is the
-// source's, else the server's. Those of events have no history here.
+// source's, else the server's. Events come after the values, those of one notifier after
+// those of another, and each of them once, as its EventId tells; of a server whose pages are
+// not in order, those that go back have acquire.TimeBackwards. An event that cannot be read,
+// or is not of the span, is not told; Stats counts what cannot be read.
 func (s *Source) History(ctx context.Context, from, to acquire.Instant, points ...acquire.PointID) iter.Seq2[*acquire.Batch, error] {
 	return func(yield func(*acquire.Batch, error) bool) {
 		p := past{source: s, yield: yield}
@@ -42,6 +47,7 @@ func (s *Source) History(ctx context.Context, from, to acquire.Instant, points .
 type past struct {
 	source *Source
 	items  []item // with the points that are wanted
+	events []item // likewise: a member without a point is not wanted
 	faults []error
 	yield  func(*acquire.Batch, error) bool
 	batch  acquire.Batch
@@ -72,12 +78,22 @@ func (p *past) choose(points []acquire.PointID) error {
 		}
 	}
 	for _, it := range p.source.items {
-		it.members = slices.DeleteFunc(slices.Clone(it.members), func(m member) bool { return !wanted[m.id] })
-		switch {
-		case len(it.members) == 0:
-		case it.events != nil:
-			p.faults = append(p.faults, fmt.Errorf("opcua: events %q: their history is not asked for", it.events.Name))
-		default:
+		it.members = slices.Clone(it.members)
+		if it.events != nil {
+			any := false
+			for i, m := range it.members {
+				if !wanted[m.id] {
+					it.members[i].id = 0
+				}
+				any = any || wanted[m.id]
+			}
+			if any {
+				p.events = append(p.events, it)
+			}
+			continue
+		}
+		it.members = slices.DeleteFunc(it.members, func(m member) bool { return !wanted[m.id] })
+		if len(it.members) > 0 {
 			p.items = append(p.items, it)
 		}
 	}
@@ -99,9 +115,16 @@ func (p *past) read(ctx context.Context, l *link, from, to acquire.Instant) erro
 		}
 		nodes, items = append(nodes, node), append(items, it)
 	}
-	if len(nodes) == 0 {
-		return nil
+	if len(nodes) > 0 {
+		if err := p.readValues(ctx, l, from, to, nodes, items); err != nil {
+			return err
+		}
 	}
+	return p.readEvents(ctx, l, from, to)
+}
+
+// readValues reads the history of variables.
+func (p *past) readValues(ctx context.Context, l *link, from, to acquire.Instant, nodes []*ua.NodeID, items []*item) error {
 	said, err := l.attributes(ctx, []attribute{{ua.NewNumericNodeID(0, nodeMaxPerHistory), ua.AttributeIDValue}})
 	if err != nil {
 		return err
@@ -146,6 +169,53 @@ func (p *past) read(ctx context.Context, l *link, from, to acquire.Instant) erro
 	return h.read(ctx, nodes, most)
 }
 
+// readEvents reads the history of events.
+func (p *past) readEvents(ctx context.Context, l *link, from, to acquire.Instant) error {
+	names := typeIDs{namespaces: l.namespaces}
+	for i := range p.events {
+		it := &p.events[i]
+		node, err := it.id.resolve(l.namespaces)
+		if err != nil {
+			p.refuse(it, err)
+			continue
+		}
+		latest := from
+		h := eventHistory{session: l.session, namespaces: l.namespaces, seed: p.source.seed, from: from, to: to}
+		h.tell = func(events []pastEvent) error {
+			for i := range events {
+				e := &events[i]
+				flags := acquire.SourceTime | acquire.Backfilled
+				if e.at < latest {
+					flags |= acquire.TimeBackwards
+				}
+				latest = max(latest, e.at)
+				it.happen(&p.batch, &e.event, &names, e.at, flags)
+				p.texts += e.texts()
+				if len(p.batch.Samples) >= pastSamples || p.texts >= pastTexts {
+					if err := p.flush(); err != nil {
+						return err
+					}
+				}
+			}
+			if err := p.flush(); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}
+		err = h.read(ctx, node, it.events)
+		if h.malformed > 0 {
+			p.source.tally.Update(func(st *acquire.Stats) { st.Malformed += uint64(h.malformed) })
+		}
+		switch refused, ok := errors.AsType[*ServiceError](err); {
+		case ok && !passing(refused.Status):
+			p.refuse(it, err)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
 // flush yields what there is.
 func (p *past) flush() error {
 	if !p.left && len(p.batch.Samples) > 0 {
@@ -162,8 +232,16 @@ func (p *past) flush() error {
 
 // refuse notes that there is no history of an item.
 func (p *past) refuse(it *item, err error) {
+	var names []string
 	for _, m := range it.members {
-		point, _ := p.source.cfg.Catalog.Point(m.id)
-		p.faults = append(p.faults, fmt.Errorf("opcua: point %q: %w", point.Name, err))
+		if m.id != 0 {
+			point, _ := p.source.cfg.Catalog.Point(m.id)
+			names = append(names, strconv.Quote(point.Name))
+		}
 	}
+	what := "point "
+	if len(names) > 1 {
+		what = "points "
+	}
+	p.faults = append(p.faults, fmt.Errorf("opcua: %s%s: %w", what, strings.Join(names, ", "), err))
 }

@@ -248,7 +248,7 @@ func pages(ctx context.Context, s *session, variable *ua.NodeID, details any) it
 			}
 		}()
 		for empty := 0; ; {
-			m, values, next, err := page(ctx, s, request(false))
+			m, values, next, err := page(ctx, s, request(false), pastValues)
 			if err != nil {
 				yield(uabin.DataValue{}, err)
 				return
@@ -276,8 +276,19 @@ func pages(ctx context.Context, s *session, variable *ua.NodeID, details any) it
 	}
 }
 
+// pastKind is what a history is of.
+type pastKind struct {
+	encoding uint32 // of the structure that holds it
+	list     func(uabin.ExtensionObject) (uabin.List, error)
+}
+
+var (
+	pastValues = pastKind{uabin.HistoryDataID, uabin.ExtensionObject.Values}
+	pastEvents = pastKind{uabin.HistoryEventID, uabin.ExtensionObject.PastEvents}
+)
+
 // page reads one page. The values are part of the message.
-func page(ctx context.Context, s *session, request *ua.HistoryReadRequest) (m *message, values uabin.List, next []byte, err error) {
+func page(ctx context.Context, s *session, request *ua.HistoryReadRequest, kind pastKind) (m *message, values uabin.List, next []byte, err error) {
 	m, r, err := s.request(ctx, request, "HistoryRead", uabin.HistoryReadResponseID)
 	if err != nil {
 		return nil, values, nil, err
@@ -288,7 +299,7 @@ func page(ctx context.Context, s *session, request *ua.HistoryReadRequest) (m *m
 		return nil, values, nil, err
 	}
 	each := results.Reader()
-	if values, next, err = historyOf(each.History()); err != nil {
+	if values, next, err = historyOf(each.History(), kind); err != nil {
 		m.release()
 		return nil, uabin.List{}, nil, err
 	}
@@ -297,16 +308,16 @@ func page(ctx context.Context, s *session, request *ua.HistoryReadRequest) (m *m
 
 // historyOf returns the values of a result, which are part of the message, and what to
 // go on with, if there is more. A ServiceError is of this variable alone.
-func historyOf(result uabin.History) (values uabin.List, next []byte, err error) {
+func historyOf(result uabin.History, kind pastKind) (values uabin.List, next []byte, err error) {
 	status := StatusCode(result.Status)
 	switch {
 	case result.Status.IsBad():
 		return values, nil, &ServiceError{Service: "HistoryRead", Status: status}
 	case result.Data.Body == nil && result.Continuation == nil, status&0xFFFF0000 == statusGoodNoData && result.Data.Body == nil:
-	case result.Data.Type.Namespace != 0 || result.Data.Type.Kind != uabin.Numeric || result.Data.Type.Number != uabin.HistoryDataID || !result.Data.Binary:
+	case result.Data.Type.Namespace != 0 || result.Data.Type.Kind != uabin.Numeric || result.Data.Type.Number != kind.encoding || !result.Data.Binary:
 		return values, nil, &ProtocolError{Reason: fmt.Sprintf("HistoryRead: data of type %.50s", result.Data.Type.AppendText(nil))}
 	default:
-		if values, err = result.Data.Values(); err != nil {
+		if values, err = kind.list(result.Data); err != nil {
 			return uabin.List{}, nil, &ProtocolError{Reason: "HistoryRead: " + err.Error()}
 		}
 	}
@@ -417,7 +428,7 @@ func (h *histories) part(ctx context.Context, nodes []*ua.NodeID, which []int) (
 		more := left[:0]
 		var broken error
 		for _, o := range left {
-			values, next, err := historyOf(each.History())
+			values, next, err := historyOf(each.History(), pastValues)
 			refused, ok := errors.AsType[*ServiceError](err)
 			o.point = next
 			if o.empty++; values.Len > 0 {

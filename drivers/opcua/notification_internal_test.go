@@ -159,7 +159,7 @@ func FuzzNotification(f *testing.F) {
 		src, err := NewSource(cfg)
 		require.NoError(t, err)
 		q := newQueue(src.items, cfg.Buffer)
-		st := &standing{src: src, tracks: make([]track, 4), states: make([]itemState, 4), missed: newBackfill()}
+		st := &standing{src: src, tracks: make([]track, 4), states: make([]itemState, 4), missed: newBackfill(4)}
 		p := &pump{standing: st, queue: q, settling: &settling{heard: make([]bool, 4), left: 4}}
 		s := &stream{src: src, st: st, queue: q}
 		for range 2 {

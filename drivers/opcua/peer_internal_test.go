@@ -38,8 +38,12 @@ type fakeServer struct {
 	services  map[string]int
 	parted    int  // channels that ended with a word
 	historian bool // keeps a history
+	points    int  // continuation points of events that are open
 	asked     []*ua.MonitoringParameters
-	notifiers map[string]bool // nodes with events
+	notifiers map[string]bool             // nodes with events
+	happened  map[string][]map[string]any // what did, of each notifier, if it is a historian
+	fields    func(map[string]any)        // changes what is told
+	tamper    func(*ua.HistoryEvent, *ua.HistoryReadResult)
 	simple    bool            // event fields of conditions are refused
 	happening func(time.Time) // is called all the time, and may emit
 	changed   chan struct{}   // closed by set
@@ -83,7 +87,7 @@ type fakeItem struct {
 func newFakeServer(t *testing.T) *fakeServer {
 	p := &fakeServer{
 		nodes: make(map[string]func(time.Time) *ua.DataValue), conns: make(map[*fakeConn]bool), sessions: make(map[string]*fakeSession),
-		subs: make(map[uint32]*fakeSub), services: make(map[string]int), notifiers: make(map[string]bool), changed: make(chan struct{}), every: 50 * time.Millisecond, stop: make(chan struct{}),
+		subs: make(map[uint32]*fakeSub), services: make(map[string]int), notifiers: make(map[string]bool), happened: make(map[string][]map[string]any), changed: make(chan struct{}), every: 50 * time.Millisecond, stop: make(chan struct{}),
 	}
 	t.Cleanup(func() {
 		p.reset(true)
@@ -117,17 +121,18 @@ func (p *fakeServer) set(change func()) {
 // emit tells an event, by paths of browse names, to whoever watches a notifier. The server
 // is locked.
 func (p *fakeServer) emit(notifier string, fields map[string]any) {
+	if p.fields != nil {
+		p.fields(fields)
+	}
+	if p.historian {
+		p.happened[notifier] = append(p.happened[notifier], fields)
+	}
 	for _, s := range p.subs {
 		for _, i := range s.items {
 			if i.clauses == nil || i.node != notifier {
 				continue
 			}
-			pick := func(from map[string]any) (event []*ua.Variant) {
-				for _, path := range i.clauses {
-					event = append(event, ua.MustVariant(from[path]))
-				}
-				return event
-			}
+			pick := func(from map[string]any) []*ua.Variant { return picked(i.clauses, from) }
 			if i.events = append(i.events, pick(fields)); len(i.events) > i.most {
 				i.events = i.events[len(i.events)-i.most:]
 				if first := i.events[0][0].NodeID(); first == nil || first.IntID() != eventOverflow { // one is added to the queue
@@ -139,6 +144,68 @@ func (p *fakeServer) emit(notifier string, fields map[string]any) {
 			}
 		}
 	}
+}
+
+// picked are the fields of an event that are asked for.
+func picked(clauses []string, from map[string]any) (event []*ua.Variant) {
+	for _, path := range clauses {
+		event = append(event, ua.MustVariant(from[path]))
+	}
+	return event
+}
+
+// paths are those of select clauses.
+func paths(clauses []*ua.SimpleAttributeOperand) (all []string) {
+	for _, c := range clauses {
+		var path []string
+		for _, name := range c.BrowsePath {
+			path = append(path, name.Name)
+		}
+		all = append(all, strings.Join(path, "/"))
+	}
+	return all
+}
+
+// recount answers with the events that happened, at most 100 in one answer.
+func (p *fakeServer) recount(n *ua.HistoryReadValueID, details *ua.ReadEventDetails) *ua.HistoryReadResult {
+	result := &ua.HistoryReadResult{HistoryData: ua.NewExtensionObject(nil)}
+	clauses := details.Filter.SelectClauses
+	switch {
+	case !p.historian || !p.notifiers[n.NodeID.String()]:
+		result.StatusCode = ua.StatusBadHistoryOperationUnsupported
+		return result
+	case p.conditionless(clauses):
+		result.StatusCode = ua.StatusBadEventFilterInvalid
+		return result
+	}
+	first := 0
+	if len(n.ContinuationPoint) == 8 {
+		p.points--
+		first = int(binary.LittleEndian.Uint64(n.ContinuationPoint))
+	}
+	data := &ua.HistoryEvent{}
+	for i, fields := range p.happened[n.NodeID.String()] {
+		at := fields["Time"].(time.Time)
+		if i < first || at.Before(details.StartTime) || !at.Before(details.EndTime) {
+			continue
+		}
+		if len(data.Events) == min(int(details.NumValuesPerNode), 100) {
+			p.points++
+			result.ContinuationPoint = binary.LittleEndian.AppendUint64(nil, uint64(i))
+			break
+		}
+		data.Events = append(data.Events, &ua.HistoryEventFieldList{EventFields: picked(paths(clauses), fields)})
+	}
+	if p.tamper != nil {
+		p.tamper(data, result)
+	}
+	result.HistoryData = object(data)
+	return result
+}
+
+// conditionless reports whether fields are asked for that this server does not know.
+func (p *fakeServer) conditionless(clauses []*ua.SimpleAttributeOperand) bool {
+	return p.simple && slices.ContainsFunc(clauses, func(c *ua.SimpleAttributeOperand) bool { return c.TypeDefinitionID.IntID() != 2041 })
 }
 
 func (p *fakeServer) dial(context.Context) (net.Conn, error) {
@@ -400,8 +467,21 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 		answer(response)
 	case *ua.HistoryReadRequest:
 		count("HistoryRead")
-		details := r.HistoryReadDetails.Value.(*ua.ReadRawModifiedDetails)
 		response := &ua.HistoryReadResponse{ResponseHeader: ok}
+		if details, of := r.HistoryReadDetails.Value.(*ua.ReadEventDetails); of {
+			count("HistoryRead of events")
+			for _, n := range r.NodesToRead {
+				if r.ReleaseContinuationPoints {
+					p.points--
+					response.Results = append(response.Results, &ua.HistoryReadResult{HistoryData: ua.NewExtensionObject(nil)})
+					continue
+				}
+				response.Results = append(response.Results, p.recount(n, details))
+			}
+			answer(response)
+			return
+		}
+		details := r.HistoryReadDetails.Value.(*ua.ReadRawModifiedDetails)
 		for _, n := range r.NodesToRead {
 			f := p.nodes[n.NodeID.String()]
 			if !p.historian || f == nil {
@@ -475,17 +555,10 @@ func (p *fakeServer) serve(c *fakeConn, request uint32, r ua.Request) {
 				switch {
 				case !p.notifiers[node]:
 					result.StatusCode = ua.StatusBadNodeIDUnknown
-				case p.simple && slices.ContainsFunc(clauses, func(c *ua.SimpleAttributeOperand) bool { return c.TypeDefinitionID.IntID() != 2041 }):
+				case p.conditionless(clauses):
 					result.StatusCode = ua.StatusBadEventFilterInvalid
 				default:
-					item := &fakeItem{handle: i.RequestedParameters.ClientHandle, node: node, most: int(i.RequestedParameters.QueueSize)}
-					for _, c := range clauses {
-						var path []string
-						for _, name := range c.BrowsePath {
-							path = append(path, name.Name)
-						}
-						item.clauses = append(item.clauses, strings.Join(path, "/"))
-					}
+					item := &fakeItem{handle: i.RequestedParameters.ClientHandle, node: node, most: int(i.RequestedParameters.QueueSize), clauses: paths(clauses)}
 					p.ids++
 					result.MonitoredItemID = p.ids
 					s.items = append(s.items, item)

@@ -30,6 +30,8 @@ type entry struct {
 	statuses []itemStatus    // of a statusEntry
 	history  *acquire.Batch  // of a historyEntry
 	item     int             // that it is of
+	past     []recalled      // of a historyEntry of events: those in history
+	texts    int             // bytes of them
 	received acquire.Instant // when it came
 	midpoint acquire.Instant // of the request that read it
 	promise  acquire.Instant // watermark after it; unknown: as before
@@ -89,7 +91,7 @@ func (e *entry) values() int {
 func (e *entry) size() int {
 	n := 16 * len(e.statuses)
 	if e.history != nil {
-		n += 32 * cap(e.history.Samples)
+		n += 32*cap(e.history.Samples) + 24*cap(e.past) + e.texts
 	}
 	if e.message != nil {
 		n += cap(e.message.body)
@@ -284,7 +286,7 @@ func (q *queue) pop(tracks []track) (e entry, lost uint64, ok bool, err error) {
 			}
 			if q.gap && !q.items[i].poll {
 				tracks[i].lose()
-				tracks[i].fresh = true
+				tracks[i].fresh, tracks[i].missing = true, true
 			}
 		}
 		clear(q.marks)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -56,7 +57,9 @@ type Config struct {
 	Buffer int
 	// Backfill has what is lost with a subscription, or from a full queue of the server, read
 	// from the server's history. Such samples have acquire.Backfilled and, coming after
-	// newer ones, acquire.TimeBackwards. Events are not.
+	// newer ones, acquire.TimeBackwards. Events are told apart by their EventId, so that none
+	// comes twice. A server without a history is asked once, and what is lost is said as
+	// without Backfill.
 	Backfill bool
 	// MaxPerCall is the most items or nodes in one request, below what the server says
 	// its limits are. Default: 1000, and 500 where the server does not say.
@@ -75,6 +78,7 @@ type Source struct {
 	monitored int // the first of items, those of events behind the variables; the others are polled
 	points    []acquire.PointID
 	tally     acquire.Tally
+	seed      maphash.Seed // of the keys of events
 
 	mu     sync.Mutex
 	kept   *standing // of the stream that was lost last; nil if there is none
@@ -95,7 +99,7 @@ func NewSource(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, connector: n}
+	s := &Source{cfg: cfg, connector: n, seed: maphash.MakeSeed()}
 	var faults []error
 	for _, p := range cfg.Points {
 		id, err := cfg.Catalog.Define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.Kind, Role: p.Role})

@@ -68,7 +68,7 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 func (s *stream) forget() {
 	for i := range s.src.monitored {
 		s.st.tracks[i].lose()
-		s.st.tracks[i].fresh = true
+		s.st.tracks[i].fresh, s.st.tracks[i].missing = true, true
 	}
 }
 
@@ -108,26 +108,52 @@ func (s *stream) fill(b *acquire.Batch, e *entry) {
 			s.src.items[i].deliverOf(b, &v, at, flags, s.st.types)
 		}
 	case historyEntry:
-		t := &s.st.tracks[e.item]
-		for _, x := range e.history.Samples {
-			if text, ok := e.history.Text(x.Value); ok {
-				if x.Value, ok = b.PutText(text); !ok {
-					x.Value, x.Quality = acquire.Value{}, badRange.With(x.Quality.Flags())
-				}
-			}
-			if x.Time < t.latest || x.Time < s.st.promised {
-				x.Quality = x.Quality.With(acquire.TimeBackwards)
-			}
-			b.Append(x)
+		if e.past != nil {
+			s.recall(b, e)
+			break
 		}
+		s.bring(b, e, e.history.Samples)
 	case statusEntry:
 		for _, x := range e.statuses {
 			at, flags := s.st.tracks[x.item].stamp(stamps{}, e.received, s.st.promised, false)
 			s.src.items[x.item].bad(b, at, x.quality.With(flags))
 		}
 	}
+	s.seek(e)
 	s.promise(e)
 	b.Watermark, b.Points = s.st.promised, s.src.points
+}
+
+// bring appends samples that a history made.
+func (s *stream) bring(b *acquire.Batch, e *entry, samples []acquire.Sample) {
+	latest := s.st.tracks[e.item].latest
+	for _, x := range samples {
+		if text, ok := e.history.Text(x.Value); ok {
+			if x.Value, ok = b.PutText(text); !ok {
+				x.Value, x.Quality = acquire.Value{}, badRange.With(x.Quality.Flags())
+			}
+		}
+		if x.Time < latest || x.Time < s.st.promised {
+			x.Quality = x.Quality.With(acquire.TimeBackwards)
+		}
+		b.Append(x)
+	}
+}
+
+// seek has events that are missing looked for in history: from what the last message before
+// the loss stands for, until this one was published.
+func (s *stream) seek(e *entry) {
+	if !s.src.cfg.Backfill || e.promise == 0 {
+		return
+	}
+	for i := s.src.values; i < s.src.monitored; i++ {
+		t := &s.st.tracks[i]
+		to := e.promise.Add(s.src.cfg.Lateness)
+		if from := s.st.published; t.missing && from != 0 && from < to {
+			s.st.missed.add(span{i, from, to}, s.src.monitored)
+		}
+		t.missing = false
+	}
 }
 
 // notify makes samples of the notifications of a message.
@@ -171,7 +197,9 @@ func (s *stream) happen(b *acquire.Batch, l uabin.List, received acquire.Instant
 		case e.overflow:
 			b.Lost += leastOfEvent
 			t.lose()
+			t.missing = true
 			s.doubt(b)
+		case s.src.cfg.Backfill && !s.st.told[i-s.src.values].live(e.key(s.src.seed), e.at): // history was quicker
 		default:
 			at, flags := t.stamp(stamps{source: e.at}, received, s.st.promised, false)
 			it.happen(b, &e, &s.st.typeIDs, at, flags)

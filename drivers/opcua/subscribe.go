@@ -25,6 +25,7 @@ type standing struct {
 	typeIDs typeIDs      // of whoever reads the stream
 	types   *types       // of structures; nil if no field of one is wanted
 	tracks  []track      // of each item; of whoever reads the stream
+	told    []told       // of each item of events, with Backfill; likewise
 
 	perItems, perRead, perRegister, perHistory int // the most in one request
 	roundTrip                                  time.Duration
@@ -80,7 +81,12 @@ func (s *Source) stand(ctx context.Context, old *standing) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &standing{src: s, states: make([]itemState, s.monitored), tracks: make([]track, len(s.items)), missed: newBackfill()}
+	st := &standing{src: s, states: make([]itemState, s.monitored), tracks: make([]track, len(s.items)), missed: newBackfill(s.values)}
+	if s.cfg.Backfill {
+		for i := range s.items[s.values:s.monitored] {
+			st.told = append(st.told, newTold(s.items[s.values+i].queue))
+		}
+	}
 	if old != nil {
 		*st = *old
 		st.states, st.backlog, st.notes = slices.Clone(old.states), nil, nil

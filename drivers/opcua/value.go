@@ -366,6 +366,7 @@ type track struct {
 	fresh    bool            // its next value is the first of a new monitored item: it may be an old one
 	overflow bool            // values of it were lost since the last sample
 	doubt    bool            // that is still to be said, of events
+	missing  bool            // events are, since the last message that was complete
 }
 
 // lose notes that values were lost.
