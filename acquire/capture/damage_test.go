@@ -115,3 +115,39 @@ func TestFlipOpen(t *testing.T) {
 		}
 	}
 }
+
+// A block that is gone without a trace but for those around it is told, also where an
+// index says that there is none.
+func TestMissingBlock(t *testing.T) {
+	file, want := small(t)
+	_, whole := readAll(t, file, capture.ReaderConfig{})
+	for gone := range int(whole.Blocks) {
+		for _, indexed := range []bool{true, false} {
+			pieces := dissect(file)
+			n, indices := 0, 0
+			for i := range pieces {
+				p := &pieces[i]
+				switch p.op {
+				case opChunk:
+					if n == gone {
+						p.op = 0x90 // of somebody else
+					}
+					n++
+				case opChunkIndex:
+					if indices == gone {
+						p.op = 0x90
+					}
+					indices++
+				}
+			}
+			if !indexed {
+				pieces = pieces[:len(pieces)-1]
+			}
+			got, report := readAll(t, assemble(pieces, true), capture.ReaderConfig{})
+			require.Less(t, len(got), len(want))
+			require.Equal(t, whole.Blocks-1, report.Blocks)
+			require.False(t, report.Clean(), "block %d", gone)
+			require.NotEmpty(t, report.Damage, "block %d: %s", gone, report)
+		}
+	}
+}

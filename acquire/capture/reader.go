@@ -73,7 +73,8 @@ type Reader struct {
 	dec      decoder
 	started  bool            // dec holds a block
 	arrival  acquire.Instant // of the latest batch
-	sequence int64           // of the latest block, -1 if it tells nothing
+	sequence int64           // of the next block, -1 if nothing tells
+	missing  uint64          // chunks that the Statistics count and nobody found
 	latest   acquire.Instant // log time of the latest block
 	open     int             // damages from this one on wait for the next block
 	spare    acquire.Batch   // for batches out of bounds
@@ -120,7 +121,7 @@ func NewReader(src io.ReaderAt, size int64, cfg ReaderConfig) (*Reader, error) {
 		return nil, fmt.Errorf("capture: From %s is not before To %s", cfg.From, cfg.To)
 	}
 	r := &Reader{
-		cfg: cfg, catalog: cfg.Catalog, src: src, size: size, sequence: -1,
+		cfg: cfg, catalog: cfg.Catalog, src: src, size: size,
 		ids:   make(map[acquire.PointID]acquire.PointID),
 		leave: make(map[acquire.PointID]bool),
 	}
@@ -323,7 +324,16 @@ func (r *Reader) load() error {
 			}
 		}
 	}
+	if r.missing > 0 && len(r.report.Damage) == 0 {
+		r.at.offset = r.size
+		r.lack(int64(min(r.missing, math.MaxInt64)))
+	}
 	return io.EOF
+}
+
+// lack tells of n blocks before the present place that nothing is left of.
+func (r *Reader) lack(n int64) {
+	r.damage(piece{place: place{offset: r.at.offset}, reason: fmt.Sprintf("%d blocks are missing", n)})
 }
 
 // outside tells of a chunk that the index knows whether all of it is out of bounds.
@@ -419,12 +429,12 @@ func (r *Reader) message() bool {
 	payload := record[recordHead+messageHead:]
 	size := n - recordHead - messageHead
 	own := blockOffset(payload[:size]) == r.at.offset
-	if own && r.scanned && r.sequence >= 0 && sequence > r.sequence+1 {
-		r.damage(piece{place: place{offset: r.at.offset}, reason: fmt.Sprintf("%d blocks are missing", sequence-r.sequence-1)})
+	if own && r.sequence >= 0 && sequence > r.sequence {
+		r.lack(sequence - r.sequence)
 	}
 	r.sequence = -1
 	if own {
-		r.sequence = sequence
+		r.sequence = sequence + 1
 	}
 	if err := r.dec.open(payload[:size+slack], size); err != nil {
 		r.damage(piece{place: r.at, reason: err.Error()})

@@ -76,6 +76,7 @@ func (r *Reader) readAt(b []byte, offset int64) error {
 // where it says.
 func (r *Reader) useSummary(summary []byte, begin int64) ([]entry, error) {
 	var metadata []place
+	stated := uint64(0)
 	f := fields{b: summary}
 	for len(f.b) > 0 {
 		var op byte
@@ -87,6 +88,8 @@ func (r *Reader) useSummary(summary []byte, begin int64) ([]entry, error) {
 			return nil, errIndex
 		}
 		switch op {
+		case opStatistics:
+			stated = statedChunks(content.b)
 		case opChunkIndex:
 			first, last := content.uint64(), content.uint64()
 			offset, length := content.uint64(), content.uint64()
@@ -107,6 +110,9 @@ func (r *Reader) useSummary(summary []byte, begin int64) ([]entry, error) {
 	if len(metadata) == 0 && len(r.pieces) > 0 {
 		return nil, errIndex // as of a tool that lists chunks alone
 	}
+	if uint64(len(r.pieces)) < stated {
+		return nil, errIndex
+	}
 	slices.SortStableFunc(r.pieces, func(a, b piece) int { return cmp.Compare(a.offset, b.offset) })
 	for i := range r.pieces[:max(len(r.pieces)-1, 0)] {
 		if p := r.pieces[i]; p.offset+p.length > r.pieces[i+1].offset {
@@ -123,6 +129,13 @@ func (r *Reader) useSummary(summary []byte, begin int64) ([]entry, error) {
 		entries = append(entries, more...)
 	}
 	return entries, nil
+}
+
+// statedChunks returns how many chunks the content of a Statistics record counts.
+func statedChunks(content []byte) uint64 {
+	f := fields{b: content}
+	f.bytes(8 + 2 + 4 + 4 + 4)
+	return uint64(f.uint32())
 }
 
 func inside(offset, length uint64, end int64) bool {
@@ -217,8 +230,10 @@ type scanner struct {
 	window
 	reader  *Reader
 	entries []entry
-	ended   bool  // there is a DataEnd
-	budget  int64 // bytes whose checksum may still be tried in vain
+	ended   bool // there is a DataEnd
+	chunks  uint64
+	stated  uint64 // how many chunks there are to be, 0 if nothing says it
+	budget  int64  // bytes whose checksum may still be tried in vain
 
 	// lost is set after damage until a chunk is found that was written where it
 	// lies. What looks like a record before that may be part of a text.
@@ -258,6 +273,9 @@ func (s *scanner) scan() ([]entry, error) {
 	}
 	r := s.reader
 	r.report.Complete, r.report.End = s.ended, at
+	if s.stated > s.chunks {
+		r.missing = s.stated - s.chunks
+	}
 	if at < s.size {
 		r.pieces = append(r.pieces, piece{place: place{offset: at, length: s.size - at}, reason: "file ends within a record"})
 	}
@@ -288,6 +306,7 @@ func (s *scanner) record(offset int64) int64 {
 			return -1
 		}
 		s.lost = false
+		s.chunks++
 		s.reader.pieces = append(s.reader.pieces, piece{place: place{offset: offset, length: size}})
 	case opMetadata:
 		if size > maxMetadata {
@@ -307,6 +326,13 @@ func (s *scanner) record(offset int64) int64 {
 			return -1
 		}
 		s.ended = true
+	case opStatistics:
+		if !s.plausible(offset, 0) {
+			return -1
+		}
+		if record := s.at(offset, int(size)); record != nil {
+			s.stated = statedChunks(record[recordHead:])
+		}
 	case opMessageIndex:
 		f := fields{b: head[recordHead:]}
 		f.uint16()
