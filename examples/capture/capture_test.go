@@ -288,3 +288,63 @@ func TestDocumentedCommands(t *testing.T) {
 	_, err = try(t, "cut", "-o", "x.mcap")
 	assert.ErrorContains(t, err, "0 files do not fit")
 }
+
+func TestHelp(t *testing.T) {
+	for _, ask := range []string{"help", "-h", "--help"} {
+		out := do(t, ask)
+		for _, cmd := range commands {
+			assert.Contains(t, out, "capture "+cmd.name+" "+cmd.usage)
+		}
+	}
+	_, err := try(t, "cut", "-from", "yesterday", "x.mcap")
+	assert.ErrorIs(t, err, errUsage, "said by the flags, and not again")
+	_, err = try(t, "cut", record(t, "main"))
+	assert.ErrorContains(t, err, "no -o")
+}
+
+// A name that is misspelt is no capture of nothing.
+func TestUnknownPoint(t *testing.T) {
+	name := record(t, "main")
+	out := filepath.Join(t.TempDir(), "out.mcap")
+	for _, args := range [][]string{
+		{"cat", "-point", "main/p", name},
+		{"cut", "-point", "main/P", "-point", "main/p", "-o", out, name},
+		{"meter", "-point", "main/p", "-meter", "power=main/P", name},
+		{"serve", "-point", "main/p", name},
+	} {
+		_, err := try(t, args...)
+		assert.ErrorContains(t, err, `no point "main/p"`, args[0])
+	}
+	assert.NoFileExists(t, out)
+	assert.Contains(t, do(t, "cut", "-from", "2027-01-01T00:00:00Z", "-o", out, name), ": 0 samples, ")
+}
+
+// A directory stands for its captures.
+func TestDirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, err := try(t, "info", dir)
+	assert.ErrorContains(t, err, "no captures in it")
+	name := record(t, "main")
+	for _, cut := range [][]string{{"-to", "2026-09-21T14:14:30Z", "-o", filepath.Join(dir, "a.mcap"), name}, {"-from", "2026-09-21T14:14:30Z", "-o", filepath.Join(dir, "b.mcap"), name}} {
+		do(t, append([]string{"cut"}, cut...)...)
+	}
+	all := filepath.Join(t.TempDir(), "all.mcap")
+	do(t, "merge", "-o", all, dir)
+	capturetest.Equal(t, name, all)
+	assert.Equal(t, 2, strings.Count(do(t, "verify", dir), "complete, clean"))
+}
+
+// Relays name their files in capitals.
+func TestCapitals(t *testing.T) {
+	dir := t.TempDir()
+	cfg := "Station,Device,1999\r\n1,1A,0D\r\n1,IA,A,,kA,0.001,0,0,-99999,99999,1,1,P\r\n50\r\n1\r\n1000,2\r\n20/11/2026,06:00:00.000000\r\n20/11/2026,06:00:00.000000\r\nASCII\r\n1\r\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "FAULT.CFG"), []byte(cfg), 0o600))
+	for _, data := range []string{"FAULT.DAT", "FAULT.dat"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, data), []byte("1,0,1000\r\n2,1000,2000\r\n\x1a"), 0o600))
+		assert.Equal(t, "2026-11-20T06:00:00Z IA 1 kA good [source time]\n2026-11-20T06:00:00.001Z IA 2 kA good [source time]\n", do(t, "cat", filepath.Join(dir, "FAULT.CFG")))
+		require.NoError(t, os.Remove(filepath.Join(dir, data)))
+	}
+	_, err := try(t, "cat", filepath.Join(dir, "FAULT.CFG"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "FAULT.DAT")
+}

@@ -21,7 +21,8 @@ func (c console) cut(ctx context.Context, flags *flag.FlagSet, args []string) er
 		return err
 	}
 	return c.write(*to, func(out output, cat *acquire.Catalog, bar *progress) error {
-		return pour(ctx, out, names[0], cat, sel, bar)
+		err := pour(ctx, out, names[0], cat, sel, bar)
+		return errors.Join(err, sel.known(cat))
 	})
 }
 
@@ -76,13 +77,17 @@ func (c console) merge(ctx context.Context, flags *flag.FlagSet, args []string) 
 // write makes a file and has it filled. It stays if an input is not whole, with
 // what could be read, and is removed if anything else fails.
 func (c console) write(name string, fill func(output, *acquire.Catalog, *progress) error) error {
+	if name == "" {
+		return errors.New("no -o, the file to write")
+	}
 	bar := c.progress()
 	defer bar.end()
 	cat := acquire.NewCatalog()
-	out, err := create(name, cat)
+	made, err := create(name, cat)
 	if err != nil {
 		return err
 	}
+	out := &counted{output: made}
 	err = errors.Join(fill(out, cat, bar), out.Close())
 	bar.end()
 	if err != nil && !errors.Is(err, errNotWhole) {
@@ -90,7 +95,7 @@ func (c console) write(name string, fill func(output, *acquire.Catalog, *progres
 	}
 	stat, failed := os.Stat(name)
 	if failed == nil {
-		fmt.Fprintf(c.out, "%s: %d bytes\n", name, stat.Size())
+		fmt.Fprintf(c.out, "%s: %d samples, %d bytes\n", name, out.samples, stat.Size())
 	}
 	return errors.Join(err, failed)
 }

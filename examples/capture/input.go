@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,17 @@ func instant(to *acquire.Instant) func(string) error {
 
 func (s *selection) all() bool { return s.from == 0 && s.to == 0 && len(s.points) == 0 }
 
+// known returns an error for points that are in none of the captures whose points cat has.
+func (s *selection) known(cat *acquire.Catalog) error {
+	var faults []error
+	for _, name := range s.points {
+		if _, ok := cat.Lookup(name); !ok {
+			faults = append(faults, fmt.Errorf("no point %q", name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // selects returns the function for Config.Select, nil for all.
 func (s *selection) selects() func(string) bool {
 	if len(s.points) == 0 {
@@ -62,7 +74,8 @@ type input struct {
 // open opens a file by the end of its name. Its points are defined in cat, its
 // events go to onEvent, and how far it was read to bar.
 func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture.Event), bar *progress) (*input, error) {
-	form := filepath.Ext(name)
+	end := filepath.Ext(name)
+	form := strings.ToLower(end) // relays write capitals
 	if form != ".csv" && form != ".jsonl" && form != ".cfg" {
 		form = capture.Extension
 	}
@@ -85,7 +98,7 @@ func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture
 	case ".jsonl":
 		in.BatchReader = capture.NewJSONReader(seen, cat, onEvent)
 	case ".cfg":
-		in.beside, err = os.Open(strings.TrimSuffix(name, form) + ".dat")
+		in.beside, err = openData(strings.TrimSuffix(name, end), end)
 		if err == nil {
 			in.BatchReader, err = comtrade.NewReader(seen, in.beside, comtrade.Config{Catalog: cat})
 		}
@@ -101,6 +114,22 @@ func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture
 		in.BatchReader = in.reader
 	}
 	return in, nil
+}
+
+// openData opens the data file of a COMTRADE recording, whose name is written as that
+// of the configuration or in the other case.
+func openData(stem, end string) (*os.File, error) {
+	ends := []string{".dat", ".DAT"}
+	if end != strings.ToLower(end) {
+		slices.Reverse(ends)
+	}
+	f, err := os.Open(stem + ends[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		if other, failed := os.Open(stem + ends[1]); failed == nil {
+			return other, nil
+		}
+	}
+	return f, err
 }
 
 func (in *input) close() error {

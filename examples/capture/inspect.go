@@ -133,7 +133,7 @@ func (c console) cat(ctx context.Context, flags *flag.FlagSet, args []string) er
 	for _, name := range names {
 		flaws = append(flaws, pour(ctx, out, name, cat, sel, bar))
 	}
-	return errors.Join(append(flaws, out.Close())...)
+	return errors.Join(append(flaws, out.Close(), sel.known(cat))...)
 }
 
 // verify reads all of each capture and says whether it is whole, and if not, where

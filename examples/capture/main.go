@@ -10,8 +10,9 @@
 //	go run ./examples/capture meter -meter power=main/P,import=main/E plant.mcap
 //	go run ./examples/capture serve -as snmp plant.mcap             as an SNMP agent, a Modbus or an OPC UA server
 //
-// What is damaged is skipped and said, and the exit status is 1 then. Long work
-// shows its progress on standard error, if that is a terminal.
+// A directory stands for all captures in it where several files are taken. What is
+// damaged is skipped and said, and the exit status is 1 then. Long work shows its
+// progress on standard error, if that is a terminal.
 package main
 
 import (
@@ -24,6 +25,8 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+
+	"github.com/fieldtap/fieldtap/acquire/capture"
 )
 
 func main() {
@@ -32,6 +35,8 @@ func main() {
 	c := console{out: os.Stdout, err: os.Stderr, live: terminal(os.Stderr)}
 	switch err := c.run(ctx, os.Args[1:]); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage): // which was said
+		os.Exit(1)
 	default:
 		fmt.Fprintln(os.Stderr, "capture:", err)
 		os.Exit(1)
@@ -66,12 +71,17 @@ func (c console) run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		name = args[0]
 	}
+	var usage strings.Builder
+	for _, cmd := range commands {
+		fmt.Fprintf(&usage, "\n  capture %s %s", cmd.name, cmd.usage)
+	}
+	switch name {
+	case "help", "-h", "-help", "--help":
+		_, err := fmt.Fprintf(c.out, "usage:%s\ncapture COMMAND -h tells of its flags\n", &usage)
+		return err
+	}
 	i := slices.IndexFunc(commands, func(cmd command) bool { return cmd.name == name })
 	if i < 0 {
-		var usage strings.Builder
-		for _, cmd := range commands {
-			fmt.Fprintf(&usage, "\n  capture %s %s", cmd.name, cmd.usage)
-		}
 		return fmt.Errorf("no command %q; there are%s", name, &usage)
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -83,16 +93,49 @@ func (c console) run(ctx context.Context, args []string) error {
 	return commands[i].run(c, ctx, flags, args[1:])
 }
 
+// errUsage says that the flags are wrong, and that the user was told so.
+var errUsage = errors.New("wrong flags")
+
 // files parses args, and returns what follows the flags: least files or more, and
-// not more than most unless that is 0.
+// not more than most unless that is 0. Then directories stand for the captures in them.
 func files(flags *flag.FlagSet, args []string, least, most int) ([]string, error) {
 	if err := flags.Parse(args); err != nil {
-		return nil, err
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	n := flags.NArg()
-	if n < least || most > 0 && n > most {
+	names := flags.Args()
+	if most == 0 {
+		var err error
+		if names, err = spread(names); err != nil {
+			return nil, err
+		}
+	}
+	if n := len(names); n < least || most > 0 && n > most {
 		flags.Usage()
 		return nil, fmt.Errorf("%s: %d files do not fit", flags.Name(), n)
 	}
-	return flags.Args(), nil
+	return names, nil
+}
+
+// spread puts the captures in a directory in its place.
+func spread(names []string) ([]string, error) {
+	var all []string
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || !info.IsDir() { // that there is no such file is said by who opens it
+			all = append(all, name)
+			continue
+		}
+		in, err := capture.Files(name, "")
+		if err == nil && len(in) == 0 {
+			err = fmt.Errorf("%s: no captures in it", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, in...)
+	}
+	return all, nil
 }

@@ -20,6 +20,17 @@ type output interface {
 	Close() error
 }
 
+// counted is an output that counts samples.
+type counted struct {
+	output
+	samples int
+}
+
+func (c *counted) Write(b *acquire.Batch) error {
+	c.samples += len(b.Samples)
+	return c.output.Write(b)
+}
+
 // create makes a new file, of the form that the end of its name says.
 func create(name string, cat *acquire.Catalog) (output, error) {
 	form := filepath.Ext(name)

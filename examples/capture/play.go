@@ -38,6 +38,9 @@ func (c console) meter(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err != nil {
 		return err
 	}
+	if err := sel.known(source.Catalog()); err != nil {
+		return err
+	}
 	router, err := aggregate.NewRouter(source.Catalog(), meters...)
 	if err != nil {
 		return err

@@ -23,8 +23,9 @@ type simulator interface {
 }
 
 // serve plays captures as a device: one of Modbus whose input registers show the latest
-// values, an SNMP agent, or an OPC UA server. It prints a URL that examples/gateway reads
-// them by.
+// values, truth values as 0 and 1, an SNMP agent, or an OPC UA server. It prints the URL by
+// which an acquire.Registry with the driver of the protocol reads it; examples/gateway is
+// such a reader for Modbus.
 func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	var sel selection
 	sel.define(flags)
@@ -48,6 +49,9 @@ func (c console) serve(ctx context.Context, flags *flag.FlagSet, args []string) 
 	}
 	source, err := replay.NewSource(cfg)
 	if err != nil {
+		return err
+	}
+	if err := sel.known(source.Catalog()); err != nil {
 		return err
 	}
 	device, err := start(source, *address)
