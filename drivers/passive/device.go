@@ -3,7 +3,10 @@ package passive
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/drivers/modbus"
@@ -15,14 +18,32 @@ import (
 // devices are the decoders of one stream.
 type devices struct {
 	modbus places[*modbus.Decoder]
-	snmp   places[*snmp.Decoder]
+	snmp   places[*agent]
 	served places[*opcuaServer]
 	opcua  []*opcuaServer
+	agents []*agent
 	traps  []*snmp.TrapDecoder
 
-	appeared []int // points of each of traps
+	timeout acquire.Instant // after which a request is given up
+	busy    []*agent        // of which a table is being read
+	looked  acquire.Instant // when it was looked for readings that stand still
 
-	clocked []acquire.PointID // points whose times are those of the capture
+	growing  []growing
+	appeared []acquire.PointID        // those that were not there from the beginning
+	known    map[acquire.PointID]bool // of appeared, and of what growing had then
+	clocked  []acquire.PointID        // points whose times are those of the capture
+}
+
+// agent is a decoder of SNMP.
+type agent struct {
+	*snmp.Decoder
+	busy bool // a table is being read
+}
+
+// growing is a decoder whose points appear as it meets them.
+type growing struct {
+	points func() []acquire.PointID
+	seen   int
 }
 
 // opcuaServer is a decoder whose times are those of its server.
@@ -33,7 +54,7 @@ type opcuaServer struct {
 }
 
 func newDevices(c *Config) (*devices, error) {
-	d := &devices{}
+	d := &devices{timeout: acquire.Instant(c.Timeout), known: make(map[acquire.PointID]bool)}
 	var faults []error
 	for _, m := range c.Modbus {
 		decoder, err := modbus.NewDecoder(c.Catalog, m.Points)
@@ -45,13 +66,18 @@ func newDevices(c *Config) (*devices, error) {
 		d.clocked = append(d.clocked, decoder.Points()...)
 	}
 	for _, a := range c.SNMP {
-		decoder, err := snmp.NewDecoder(c.Catalog, a.Points)
+		decoder, err := snmp.NewDecoder(c.Catalog, a.Points, a.Tables...)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("passive: %w", err))
 			continue
 		}
-		d.snmp.add(a.Server, 0, decoder)
+		agent := &agent{Decoder: decoder}
+		d.agents = append(d.agents, agent)
+		d.snmp.add(a.Server, 0, agent)
 		d.clocked = append(d.clocked, decoder.Points()...)
+		if len(a.Tables) > 0 {
+			d.growing = append(d.growing, growing{decoder.Points, len(decoder.Points())})
+		}
 	}
 	for _, o := range c.OPCUA {
 		decoder, err := opcua.NewDecoder(c.Catalog, o.Points)
@@ -70,7 +96,8 @@ func newDevices(c *Config) (*devices, error) {
 			faults = append(faults, fmt.Errorf("passive: traps: %w", err))
 			continue
 		}
-		d.traps, d.appeared = append(d.traps, decoder), append(d.appeared, 0)
+		d.traps = append(d.traps, decoder)
+		d.growing = append(d.growing, growing{decoder.Points, 0})
 	}
 	return d, errors.Join(faults...)
 }
@@ -169,7 +196,71 @@ func (d *devices) snmpMessage(b *acquire.Batch, o *Observation) error {
 	if !ok {
 		return nil
 	}
-	return decoder.Decode(b, m.Request, m.Message, midway(o.Request.Time, o.Time))
+	received := o.Time
+	if o.Unanswered && !o.Interrupted {
+		received = min(received, o.Request.Time+d.timeout)
+	}
+	err := decoder.Overhear(b, snmp.Exchange{
+		Client: o.Client.Addr(), Request: m.Request, Answer: m.Message, Sent: o.Request.Time, Received: received,
+	})
+	if _, reading := decoder.Horizon(); reading && !decoder.busy {
+		decoder.busy = true
+		d.busy = append(d.busy, decoder)
+	}
+	return err
+}
+
+// pause is how long nothing may be heard of a table that is being read, before what was
+// heard of it is given.
+const pause = 30 * acquire.Instant(time.Second)
+
+// settle appends what was heard of tables whose reading has stood still until now; at the
+// end of the capture, of all.
+func (d *devices) settle(b *acquire.Batch, now acquire.Instant, end bool) {
+	if !end && now-d.looked < acquire.Instant(tick) {
+		return
+	}
+	d.looked = now
+	since := now - max(pause, 2*d.timeout)
+	if end {
+		since = math.MaxInt64
+	}
+	for _, a := range d.busy {
+		a.Settle(b, since)
+	}
+}
+
+// horizon returns the moment before which no sample is outstanding of a table that is
+// being read, and at most now.
+func (d *devices) horizon(now acquire.Instant) acquire.Instant {
+	d.busy = slices.DeleteFunc(d.busy, func(a *agent) bool {
+		at, reading := a.Horizon()
+		if a.busy = reading; reading {
+			now = min(now, at)
+		}
+		return !reading
+	})
+	return now
+}
+
+// grow takes points that are new. The slice of the batches before stays as it was.
+func (d *devices) grow() {
+	clipped := false
+	for i := range d.growing {
+		g := &d.growing[i]
+		points := g.points()
+		for _, id := range points[g.seen:] {
+			if d.known[id] { // two rules may share a point
+				continue
+			}
+			if !clipped {
+				d.clocked, clipped = slices.Clip(d.clocked), true
+			}
+			d.known[id] = true
+			d.appeared, d.clocked = append(d.appeared, id), append(d.clocked, id)
+		}
+		g.seen = len(points)
+	}
 }
 
 // namespaceArray is Server_NamespaceArray (OPC 10000-6, annex A.3).

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,11 @@ type ModbusDevice struct {
 type SNMPAgent struct {
 	Server netip.AddrPort // as that of a ModbusDevice
 	Points []snmp.Point   // OIDs with their instance; Interval does not matter
+	// Tables are those whose columns others read, by walking through them or cell by cell.
+	// Their points appear with their rows. What is read of a table by one client, from the
+	// first column to the last, is taken together, and given when it is whole, when the
+	// client begins anew, or 30 s after it stopped. Interval does not matter.
+	Tables []snmp.Table
 }
 
 // OPCUAServer is one server with the points to be made of what others read from it, or
@@ -78,6 +84,7 @@ type Source struct {
 
 	mu     sync.Mutex
 	points []acquire.PointID
+	known  map[acquire.PointID]bool // of points that have appeared
 	stats  Stats
 }
 
@@ -93,12 +100,12 @@ func NewSource(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg}
+	s := &Source{cfg: cfg, known: make(map[acquire.PointID]bool)}
 	devices, err := newDevices(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	s.points = devices.clocked
+	s.points = slices.Clone(devices.clocked)
 	for _, server := range devices.opcua {
 		s.points = append(s.points, server.decoder.Points()...)
 	}
@@ -168,6 +175,15 @@ func (c Config) checked() (Config, error) {
 		for _, p := range d.Points {
 			once(p.Name)
 		}
+		columns := make(map[string]bool) // of the rows of one agent, two tables may share them
+		for _, t := range d.Tables {
+			for _, p := range t.Columns {
+				columns[t.Name+"/"+p.Name] = true
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(columns)) {
+			once(name)
+		}
 	}
 	for _, d := range c.OPCUA {
 		where("OPC UA server", OPCUA, d.Server, 0, &c.OPCUAPorts)
@@ -186,8 +202,8 @@ func (c Config) checked() (Config, error) {
 func (s *Source) Name() string { return s.cfg.Name }
 
 // Points returns the points of the devices in the order of the Config, Modbus first,
-// then SNMP and OPC UA, and those of traps as they have appeared. The slice is only to
-// be read; a later call may return a longer one.
+// then SNMP and OPC UA, and those of tables and traps as they have appeared. The slice is
+// only to be read; a later call may return a longer one.
 func (s *Source) Points() []acquire.PointID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,12 +250,13 @@ func (s *Source) Open(ctx context.Context) (acquire.Stream, error) {
 }
 
 // saw notes what a stream met, and points that are new.
-func (s *Source) saw(stats *Stats, traps []acquire.PointID) {
+func (s *Source) saw(stats *Stats, appeared []acquire.PointID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats = *stats
-	for _, id := range traps {
-		if !slices.Contains(s.points, id) {
+	for _, id := range appeared {
+		if !s.known[id] {
+			s.known[id] = true
 			s.points = append(s.points, id)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/fieldtap/fieldtap/acquire"
@@ -20,7 +19,8 @@ type stream struct {
 
 	promise acquire.Instant // watermark of the points whose times are the capture's
 	told    acquire.Instant // the latest that was given out
-	traps   []acquire.PointID
+	shown   int             // of the points that have appeared, how many the source has
+	over    error           // why the captures have ended, when what was left has been given
 }
 
 // tick is after how much time of the capture a watermark is told where there are no
@@ -34,6 +34,9 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 	if s.err != nil {
 		return s.err
 	}
+	if s.over != nil {
+		return s.finish(s.over)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return s.end("next", err)
@@ -42,16 +45,49 @@ func (s *stream) Next(ctx context.Context, b *acquire.Batch) error {
 		switch {
 		case err != nil:
 			b.Reset()
+			if s.rest(b) && ctx.Err() == nil {
+				s.over = err
+				s.deliver(b)
+				return nil
+			}
 			return s.finish(err)
 		case o == nil:
 			continue
 		}
 		if s.take(o, b) {
-			s.source.saw(&s.reader.d.stats, s.traps)
-			s.source.tally.Deliver(b)
+			s.deliver(b)
 			return nil
 		}
 	}
+}
+
+// deliver counts a batch that is given out.
+func (s *stream) deliver(b *acquire.Batch) {
+	s.saw()
+	s.source.tally.Deliver(b)
+}
+
+// saw shows the source what was met.
+func (s *stream) saw() {
+	s.source.saw(&s.reader.d.stats, s.devices.appeared[s.shown:])
+	s.shown = len(s.devices.appeared)
+}
+
+// rest fills a batch with what is left at the end of the captures, and reports whether
+// that is anything.
+func (s *stream) rest(b *acquire.Batch) bool {
+	s.devices.settle(b, s.promise, true)
+	s.devices.grow()
+	if len(b.Samples) == 0 && b.Lost == 0 {
+		return false
+	}
+	flag(b, s.promise)
+	for i := range b.Samples {
+		s.promise = max(s.promise, b.Samples[i].Time)
+	}
+	b.Received = s.promise
+	b.Watermark, b.Points = s.promise, s.devices.clocked
+	return true
 }
 
 // take fills a batch with what a message gives, and reports whether that is worth one.
@@ -65,11 +101,12 @@ func (s *stream) take(o *Observation, b *acquire.Batch) bool {
 		err = s.devices.modbusMessage(b, o)
 	} else {
 		err = s.devices.snmpMessage(b, o)
-		s.note()
 	}
 	s.count(o, err)
+	s.devices.settle(b, o.Time, false)
+	s.devices.grow()
 	flag(b, s.promise)
-	s.promise = max(s.promise, s.reader.d.horizon(o.Time))
+	s.promise = max(s.promise, s.devices.horizon(s.reader.d.horizon(o.Time)))
 	if len(b.Samples) == 0 && b.Lost == 0 && s.promise.Sub(s.told) < tick {
 		return false
 	}
@@ -112,25 +149,6 @@ func flag(b *acquire.Batch, promise acquire.Instant) {
 	}
 }
 
-// note takes points of traps that are new. The slice of the batches before stays as it
-// was.
-func (s *stream) note() {
-	d := s.devices
-	for i, t := range d.traps {
-		points := t.Points()
-		if len(points) == d.appeared[i] {
-			continue
-		}
-		d.clocked = slices.Clip(d.clocked)
-		for _, id := range points[d.appeared[i]:] {
-			if !slices.Contains(s.traps, id) { // two rules may share a point
-				s.traps, d.clocked = append(s.traps, id), append(d.clocked, id)
-			}
-		}
-		d.appeared[i] = len(points)
-	}
-}
-
 // count counts a message in the terms of a driver.
 func (s *stream) count(o *Observation, err error) {
 	if o.Err == nil && err == nil && !o.Unanswered && o.FromServer {
@@ -156,7 +174,7 @@ func (s *stream) count(o *Observation, err error) {
 
 // finish is the end of the captures.
 func (s *stream) finish(err error) error {
-	s.source.saw(&s.reader.d.stats, s.traps)
+	s.saw()
 	var damage *DamageError
 	if err == io.EOF || s.source.cfg.Incomplete && errors.As(err, &damage) {
 		s.err = io.EOF

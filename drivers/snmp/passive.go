@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 
 	"github.com/fieldtap/fieldtap/acquire"
 	"github.com/fieldtap/fieldtap/internal/snmpwire"
@@ -18,8 +19,7 @@ import (
 //
 // A Decoder belongs to one goroutine at a time.
 type Decoder struct {
-	points  []acquire.PointID
-	scalars []*overheard
+	src     *Source           // that defines the points, and does nothing else
 	named   map[string][]part // by encoded name
 	upTime  string            // sysUpTime, encoded
 	clock   clock
@@ -27,6 +27,16 @@ type Decoder struct {
 	touched []*overheard
 
 	request, answer envelope
+
+	tables  []*eavesdrop
+	askers  map[netip.Addr]*asker
+	open    int // hearings
+	held    int // octets of theirs, about
+	spare   []*hearing
+	order   []netip.Addr
+	chains  []*chain // of the present message
+	names   [][]byte
+	reached [][]byte
 }
 
 // overheard is a scalar with what of it stands in the present message.
@@ -82,15 +92,15 @@ func (e *envelope) parse(message []byte) error {
 	return nil
 }
 
-// NewDecoder returns a Decoder of points, defined in c as those of a Source are. Of a
-// Point, Interval does not matter. The error names every fault.
-func NewDecoder(c *acquire.Catalog, points []Point) (*Decoder, error) {
+// NewDecoder returns a Decoder of points and tables, defined in c as those of a Source
+// are. Of both, Interval does not matter. The error names every fault.
+func NewDecoder(c *acquire.Catalog, points []Point, tables ...Table) (*Decoder, error) {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c == nil {
 		fault("no catalog")
 	}
-	if len(points) == 0 {
+	if len(points)+len(tables) == 0 {
 		fault("no points")
 	}
 	checked := make([]Point, 0, len(points))
@@ -110,12 +120,20 @@ func NewDecoder(c *acquire.Catalog, points []Point) (*Decoder, error) {
 		names[p.Name] = true
 		checked = append(checked, p)
 	}
+	tables = slices.Clone(tables)
+	for i := range tables {
+		tables[i] = tables[i].withDefaults()
+		if err := tables[i].faults(); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("snmp: %w", errors.Join(faults...))
 	}
-	d := &Decoder{named: make(map[string][]part), upTime: string(upTime.encode())}
+	d := &Decoder{src: bareSource(c), named: make(map[string][]part), upTime: string(upTime.encode())}
+	d.listen(tables)
 	for i, p := range checked {
-		id, err := c.Define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role})
+		id, err := d.src.define(acquire.Point{Name: p.Name, Unit: p.Unit, Kind: p.kind(), Role: p.Role}, -1)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -125,7 +143,6 @@ func NewDecoder(c *acquire.Catalog, points []Point) (*Decoder, error) {
 		for at, name := range o.names {
 			d.named[string(name)] = append(d.named[string(name)], part{o, at})
 		}
-		d.points, d.scalars = append(d.points, id), append(d.scalars, o)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("snmp: %w", err)
@@ -133,9 +150,10 @@ func NewDecoder(c *acquire.Catalog, points []Point) (*Decoder, error) {
 	return d, nil
 }
 
-// Points returns the points in the order in which they were given. The slice belongs
-// to d and is only to be read.
-func (d *Decoder) Points() []acquire.PointID { return d.points }
+// Points returns the points in the order in which they were given, and those of tables,
+// in the order in which they appeared. The slice belongs to d and is only to be read; a
+// later call may return a longer one.
+func (d *Decoder) Points() []acquire.PointID { return d.src.Points() }
 
 // Decode appends to b the samples of the points that an answer gives, or a GetRequest
 // asked for in vain. Both are whole messages of version 1, 2c or, where not encrypted,
@@ -151,9 +169,25 @@ func (d *Decoder) Points() []acquire.PointID { return d.points }
 // is too long an answer, nothing at all. A request that reads no values is ErrNoRead,
 // and appends nothing.
 func (d *Decoder) Decode(b *acquire.Batch, request, answer []byte, at acquire.Instant) error {
-	if err := d.request.parse(request); err != nil {
+	return d.Overhear(b, Exchange{Request: request, Answer: answer, Sent: at, Received: at})
+}
+
+// Overhear does what Decode does, and appends the samples of tables as well. What is
+// read of a table stands in many messages: its samples come with the last of them, when
+// all columns have been read to their ends, or when the client begins anew; Settle gives
+// what was read in part. Without the row's label, or the column of a condition, there
+// is no sample, as with a Source, and it counts as Lost.
+//
+// A table is read by requests for what follows a name, which may begin with its columns
+// or with what stands above them, or by requests for its cells. A row that is missing
+// from what was read whole is said to be gone, as by a Source. Where a request was not
+// answered, or refused, the points of the columns that it asked for have no value; of
+// other columns nothing is said.
+func (d *Decoder) Overhear(b *acquire.Batch, x Exchange) error {
+	if err := d.request.parse(x.Request); err != nil {
 		return err
 	}
+	at := x.Sent + (x.Received-x.Sent)/2
 	asked := d.request.pdu
 	switch asked.Type {
 	case snmpwire.ReadRequest, snmpwire.NextRequest, snmpwire.BulkRequest:
@@ -161,35 +195,65 @@ func (d *Decoder) Decode(b *acquire.Batch, request, answer []byte, at acquire.In
 		return ErrNoRead
 	}
 	d.forget()
-	if len(answer) == 0 {
-		return d.refuse(b, asked, 0, at, ErrTimeout)
+	if len(x.Answer) == 0 {
+		return d.fail(b, &x, asked, nil, at, ErrTimeout)
 	}
-	if err := d.answer.parse(answer); err != nil {
+	if err := d.answer.parse(x.Answer); err != nil {
 		if errors.Is(err, ErrEncrypted) {
 			return err
 		}
-		return d.refuse(b, asked, 0, at, err)
+		return d.fail(b, &x, asked, nil, at, err)
 	}
 	given := d.answer.pdu
 	switch {
 	case given.Type == snmpwire.Report:
 		return broken("a report in place of an answer")
 	case given.Type != snmpwire.Response || given.RequestID != asked.RequestID:
-		return d.refuse(b, asked, 0, at, broken("PDU of type %#x is no answer to the request", byte(given.Type)))
+		return d.fail(b, &x, asked, nil, at, broken("PDU of type %#x is no answer to the request", byte(given.Type)))
 	case given.ErrorStatus == int32(TooBig):
 		return TooBig
 	case given.ErrorStatus != 0:
-		return d.refuse(b, asked, int(given.ErrorIndex), at, ErrorStatus(given.ErrorStatus))
+		return d.fail(b, &x, asked, given, at, ErrorStatus(given.ErrorStatus))
 	}
 	if !d.read(asked, given, at) {
 		d.forget()
-		return d.refuse(b, asked, 0, at, errOthers)
+		return d.fail(b, &x, asked, nil, at, errOthers)
 	}
 	if d.clock.rebooted(d.answer.boots) {
 		d.epoch++
 	}
 	d.deliver(b, at)
+	switch {
+	case len(d.tables) == 0:
+	case asked.Type == snmpwire.ReadRequest:
+		d.cells(b, &x, given.Bindings, 0, 0, at)
+	default:
+		return d.walked(b, &x, asked, given, at)
+	}
 	return nil
+}
+
+// fail says of what a request asked for in vain that there is no value, and returns why.
+// refusal is the answer that refuses it, nil if there is none.
+func (d *Decoder) fail(b *acquire.Batch, x *Exchange, asked, refusal *snmpwire.PDU, at acquire.Instant, why error) error {
+	index := 0
+	if refusal != nil {
+		index = int(refusal.ErrorIndex)
+	}
+	switch {
+	case len(d.tables) == 0:
+	case asked.Type == snmpwire.ReadRequest:
+		d.cells(b, x, asked.Bindings, acquire.QualityOf(why), index, at)
+	case refusal != nil:
+		d.rejected(b, x, asked, refusal, at)
+	case len(x.Answer) == 0:
+		d.unanswered(b, x, asked)
+	default:
+		for _, name := range d.wants(asked) {
+			d.refused(b, x, name, acquire.QualityOf(why), at)
+		}
+	}
+	return d.refuse(b, asked, index, at, why)
 }
 
 // forget drops what was found in the message before.
