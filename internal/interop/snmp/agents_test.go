@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,17 @@ import (
 // patience bounds what a test waits for. Nothing is measured by it: it turns a
 // hang into a failure with a message.
 const patience = 30 * time.Second
+
+// Tests that may run beside others wait for most of their time, so that the number of
+// processors is not the limit.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
 
 // Passwords of the users of all agents.
 const (

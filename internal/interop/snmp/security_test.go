@@ -98,6 +98,7 @@ func TestSecurityMatrix(t *testing.T) {
 // TestSecurityRefusals asks as the wrong one: the error is about security, and
 // there is no data.
 func TestSecurityRefusals(t *testing.T) {
+	t.Parallel()
 	d, node := startSnmpd(t), startNode(t)
 	good := snmp.User{Name: "sha-256-aes", Auth: snmp.SHA256, AuthKey: authPassword, Priv: snmp.AES128, PrivKey: privPassword}
 	goodNode := good
@@ -121,6 +122,7 @@ func TestSecurityRefusals(t *testing.T) {
 				continue // it takes any for its own, and answers authentically as that
 			}
 			t.Run(c.name+", "+over.agent.name, func(t *testing.T) {
+				t.Parallel() // each waits for an answer that does not come
 				u := over.user
 				c.change(&u)
 				got, err := ask(t, snmp.AgentConfig{Address: over.agent.address, User: u, Timeout: 2 * time.Second}, sysDescr)

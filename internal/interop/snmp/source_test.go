@@ -108,12 +108,14 @@ func TestCounterWraps(t *testing.T) {
 // TestAgentRestart stops Net-SNMP's agent between two polls and starts it again: its
 // counters begin anew, which is neither a wrap nor an increment.
 func TestAgentRestart(t *testing.T) {
+	t.Parallel()
 	const received = "1.3.6.1.2.1.11.1.0" // snmpInPkts
 	for name, cfg := range map[string]snmp.Config{
 		"version 2c": {Community: "public"},
 		"version 3":  {User: snmp.User{Name: "sha-256-aes", AuthKey: authPassword, PrivKey: privPassword}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each with an agent of its own
 			d := startSnmpd(t)
 			cfg.Address = d.address
 			r := newRegister(t, cfg, received)
