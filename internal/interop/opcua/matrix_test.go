@@ -178,10 +178,18 @@ func subscribe(ctx context.Context, cfg opcua.ClientConfig) error {
 	return nil
 }
 
-// TestMatrix asks for every service in every policy and mode as every kind of user.
-func TestMatrix(t *testing.T) {
+// TestLogins has the right ones and the wrong ones log in to one server, whose start is
+// what costs most.
+func TestLogins(t *testing.T) {
 	t.Parallel()
 	s := start(t, 0)
+	t.Run("matrix", func(t *testing.T) { matrix(t, s) })
+	t.Run("refusals", func(t *testing.T) { refusals(t, s) })
+}
+
+// matrix asks for every service in every policy and mode as every kind of user.
+func matrix(t *testing.T, s *server) {
+	t.Parallel()
 	userCertificate, err := opcua.CreateCertificate(opcua.Template{CommonName: "operator"})
 	require.NoError(t, err)
 	identities := []struct {
@@ -246,10 +254,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// TestRefusals logs in as the wrong one.
-func TestRefusals(t *testing.T) {
+// refusals logs in as the wrong one.
+func refusals(t *testing.T, s *server) {
 	t.Parallel()
-	s := start(t, 0)
 	for name, id := range map[string]opcua.Identity{
 		"wrong password": {User: "operator", Password: "wrong"},
 		"unknown user":   {User: "nobody", Password: password},
