@@ -73,6 +73,14 @@ type AgentConfig struct {
 	Logger *slog.Logger
 	// Trace observes messages. Default: nothing.
 	Trace Trace
+	// Plaintext has messages with a User whose Level is AuthNoPriv or AuthPriv told to whoever
+	// records them, as wire.Recorder.Plaintext does for a file that tools can read and
+	// wire.Peer can play. It is given each connection that Dial has made, and what it
+	// returns is called with each message as NoAuthNoPriv has it: when it is about to be
+	// sent, and when it has come. What was not secured with our keys is told as it came.
+	// Both functions may be nil, must return at once, and neither keep nor change the message.
+	// Default: nothing is told.
+	Plaintext func(net.Conn) (sent, received func(message []byte))
 }
 
 // Trace is a set of functions called with each message and each engine; nil ones are
@@ -169,7 +177,7 @@ func (c AgentConfig) checked() (*sessionConfig, []error) {
 	s := &sessionConfig{
 		name: cmp.Or(c.Address, "snmp"), dial: c.Dial, stream: c.TCP, version: c.Version.wire(), community: []byte(string(c.Community)),
 		timeout: c.Timeout, retries: max(c.Retries, 0), maxMessage: c.MaxMessage,
-		now: c.Now, logger: c.Logger, trace: c.Trace,
+		now: c.Now, logger: c.Logger, trace: c.Trace, plaintext: c.Plaintext,
 	}
 	if c.Version == V3 {
 		s.authority = newAuthority(c.User)

@@ -276,6 +276,10 @@ func (s *session) reported(ctx context.Context, m *snmpwire.MessageV3, t *try, a
 		return fault
 	case authentic && fault == NotInTimeWindow && timely && s.asked.steps < maxSteps:
 		return s.step()
+	case a.level == 0 && fault == NotInTimeWindow && s.asked.steps < maxSteps:
+		// Nobody without keys is told so, but for who plays what one with keys was told, in
+		// plain form.
+		return s.step()
 	case authentic && !timely:
 		// The engine, whose answer bears our fresh message id, has lost its boots or was
 		// set back. RFC 3414 would have us refuse it until somebody gives it a new id;

@@ -32,6 +32,7 @@ type sessionConfig struct {
 	now        func() time.Time
 	logger     *slog.Logger
 	trace      Trace
+	plaintext  func(net.Conn) (sent, received func([]byte)) // of AgentConfig
 
 	// requests holds the latest request id of any session, so that an answer owed to
 	// a former one is known by its id.
@@ -84,6 +85,7 @@ type session struct {
 	asked   asked         // steps of the request under way
 	slowest time.Duration // answer of late, from the try that it answers; 0 if there was none
 	failed  error         // why the session is of no more use
+	plain   plaintext
 
 	counts Counters // since they were last collected
 
@@ -164,7 +166,7 @@ func openSession(ctx context.Context, cfg *sessionConfig) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{cfg: cfg, conn: conn, buf: make([]byte, min(minBuffer, cfg.maxMessage+1))}, nil
+	return &session{cfg: cfg, conn: conn, buf: make([]byte, min(minBuffer, cfg.maxMessage+1)), plain: cfg.newPlaintext(conn)}, nil
 }
 
 // close closes the connection. It may be called more than once.
@@ -302,6 +304,7 @@ func (s *session) send(ctx context.Context, p *snmpwire.PDU, read, write time.Ti
 	if s.cfg.trace.Sent != nil {
 		s.cfg.trace.Sent(s.out)
 	}
+	s.plain.tell(s.plain.sent, s.out)
 	n, err := s.conn.Write(s.out)
 	if !s.cfg.stream && errors.Is(err, syscall.ECONNREFUSED) {
 		// The system says so of the datagram before, and has not sent this one.
@@ -468,6 +471,7 @@ func (s *session) next() ([]byte, error) {
 		return nil, nil
 	}
 	s.start += n
+	s.plain.tell(s.plain.received, have[:n])
 	return have[:n:n], nil
 }
 
@@ -520,6 +524,9 @@ func (s *session) read() error {
 	n, err := s.conn.Read(s.buf[s.end:])
 	if n == 0 && err != nil {
 		return err
+	}
+	if !s.cfg.stream { // also what is cut off, and asked for again
+		s.plain.tell(s.plain.received, s.buf[s.end:s.end+n])
 	}
 	s.end += n
 	return nil

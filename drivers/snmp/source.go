@@ -80,6 +80,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace observes messages. Default: nothing.
 	Trace Trace
+	// Plaintext has secured messages of version 3 told in plain form; see
+	// AgentConfig.Plaintext. Default: nothing is told.
+	Plaintext func(net.Conn) (sent, received func(message []byte))
 }
 
 // Source reads scalars and tables of one agent at a fixed interval. It is safe for
@@ -173,6 +176,7 @@ func (c Config) checked() (Config, *sessionConfig, error) {
 	agent, faults := AgentConfig{
 		Address: c.Address, TCP: c.TCP, Dial: c.Dial, Version: c.Version, Community: c.Community, User: c.User,
 		Timeout: c.Timeout, Retries: c.Retries, MaxMessage: c.MaxMessage, Now: c.Now, Logger: c.Logger, Trace: c.Trace,
+		Plaintext: c.Plaintext,
 	}.checked()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.Catalog == nil {
