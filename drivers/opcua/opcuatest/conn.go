@@ -69,6 +69,8 @@ type response struct {
 	made      func(Proof) []byte // the body of CreateSession
 	note      *Notification
 	published func(Notification) []byte
+	past      []Past
+	recounted func([]Past) []byte // the body of a HistoryRead of events
 	renewal   bool
 }
 
@@ -416,7 +418,7 @@ func (c *conn) put(r *response) bool {
 	n := s.exchanges
 	s.mu.Unlock()
 	x := Exchange{
-		Conn: c.n, N: n, Service: r.service, Renewal: r.renewal, Acknowledge: r.ack, Opening: r.opening, Proof: r.proof, Notification: r.note,
+		Conn: c.n, N: n, Service: r.service, Renewal: r.renewal, Acknowledge: r.ack, Opening: r.opening, Proof: r.proof, Notification: r.note, Past: r.past,
 		Status: r.status, Handle: r.handle, Type: r.encoding,
 	}
 	if fault != nil {
@@ -514,6 +516,8 @@ func (c *conn) encode(r *response, x *Exchange) (frames [][]byte, protect func(C
 		content = r.made(*x.Proof)
 	case x.Notification != nil && r.published != nil:
 		content = r.published(*x.Notification)
+	case r.recounted != nil:
+		content = r.recounted(x.Past)
 	default:
 		content = r.body
 	}

@@ -3,8 +3,8 @@
 // A [Server] has variables that are functions of time, so what a client polls, is told by a subscription, or reads as history must be
 // the same. It speaks OPC UA Binary over TCP ([Start]) or over any connection handed to [Server.ServeConn], such as one
 // end of a net.Pipe inside a testing/synctest bubble; in the modes None, Sign and SignAndEncrypt, for users without a name, with
-// a password, a certificate or a token. It offers Read, Browse, TranslateBrowsePaths, RegisterNodes, HistoryRead (raw and at-time),
-// subscriptions with queues, deadbands, Republish and transfer, and events. Data types of structures and enumerations have a
+// a password, a certificate or a token. It offers Read, Browse, TranslateBrowsePaths, RegisterNodes, HistoryRead (raw and
+// at-time, and of events), subscriptions with queues, deadbands, Republish and transfer, and events. Data types of structures and enumerations have a
 // DataTypeDefinition. Before an answer is written, a [Fault] may delay, edit, tear, forge or drop it: as fields, as a message, as chunks
 // before they are signed, or as bytes.
 //

@@ -20,6 +20,7 @@ type Exchange struct {
 	Opening      *Opening      // of OpenSecureChannel
 	Proof        *Proof        // of CreateSession
 	Notification *Notification // of Publish and Republish
+	Past         []Past        // of a HistoryRead of events, by the nodes that were asked for
 
 	Status Status // of the service: what is not good goes out as a ServiceFault
 	Handle uint32 // of the request, in the header of the response

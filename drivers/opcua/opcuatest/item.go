@@ -1,10 +1,8 @@
 package opcuatest
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -32,6 +30,7 @@ type item struct {
 	sampled   bool     // there was one
 	queue     []queued // values
 	events    [][]byte // encoded EventFieldLists behind the handle
+	lost      bool     // the first of events says that events were lost
 	counters  *Stats   // of the server
 }
 
@@ -179,13 +178,7 @@ func (i *item) configure(p *ua.MonitoringParameters, first bool) Status {
 		if f.WhereClause != nil && len(f.WhereClause.Elements) > 0 || len(f.SelectClauses) == 0 {
 			return badEventFilterInvalid
 		}
-		for _, c := range f.SelectClauses {
-			var path []string
-			for _, name := range c.BrowsePath {
-				path = append(path, name.Name)
-			}
-			clauses = append(clauses, strings.Join(path, "/"))
-		}
+		clauses = selected(f.SelectClauses)
 	default:
 		return badItemFilterInvalid
 	}
@@ -325,7 +318,7 @@ func (s *Server) setMonitoring(e *session, r *ua.SetMonitoringModeRequest) (*res
 			before := i.mode
 			i.mode = r.MonitoringMode
 			if i.mode == ua.MonitoringModeDisabled {
-				i.queue, i.events = nil, nil
+				i.queue, i.events, i.lost = nil, nil, false
 			} else if before == ua.MonitoringModeDisabled {
 				i.begin()
 			}
@@ -370,45 +363,19 @@ type Event struct {
 	Severity uint16 // 1 to 1000
 	// Time is when. Zero means now.
 	Time time.Time
+	// ID is its EventId. Nil means one of its own.
+	ID []byte
 	// Fields are further ones by browse name or path of names with slashes, such as "ActiveState/Id".
 	Fields map[string]any
 }
 
-// Emit tells an event to every item that watches the events of its source or of the Server object.
+// Emit tells an event to every item that watches the events of its source or of the Server object, and keeps it if there is a history.
 func (s *Server) Emit(e Event) {
-	if e.Time.IsZero() {
-		e.Time = s.cfg.Now()
-	}
-	if e.Source == "" {
-		e.Source = "i=2253"
-	}
-	if e.Type == "" {
-		e.Type = "i=2041"
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := binary.BigEndian.AppendUint64(make([]byte, 8), uint64(s.next()))
-	field := func(path string) any {
-		switch path {
-		case "EventId":
-			return id
-		case "EventType":
-			return e.Type
-		case "SourceNode":
-			return e.Source
-		case "SourceName":
-			return e.Name
-		case "Time", "ReceiveTime":
-			return e.Time
-		case "Message":
-			return LocalizedText{Text: e.Message}
-		case "Severity":
-			return e.Severity
-		}
-		return e.Fields[path]
-	}
+	h := s.happen(e)
 	watched := []*node{s.space.number(2253)}
-	if n := s.lookup(e.Source); n != nil && n != watched[0] {
+	if n := s.lookup(h.Source); n != nil && n != watched[0] {
 		watched = append(watched, n)
 	}
 	for _, n := range watched {
@@ -416,15 +383,30 @@ func (s *Server) Emit(e Event) {
 			if i.clauses == nil || i.mode == ua.MonitoringModeDisabled {
 				continue
 			}
-			b := appendLength(nil, len(i.clauses))
-			for _, path := range i.clauses {
-				b = appendVariant(b, field(path))
-			}
-			if len(i.events) == i.most {
-				i.events = i.events[1:]
-				s.stats.Overflows++
-			}
-			i.events = append(i.events, b)
+			i.tell(h)
 		}
 	}
+}
+
+// tell puts an event into the queue. In place of what falls out of it there is one more that says so (OPC 10000-4, section 7.22.3).
+func (i *item) tell(h *happened) {
+	if len(i.events) == i.most && !i.lost || len(i.events) > i.most {
+		i.counters.Overflows++
+		if !i.lost {
+			full := happened{Event: Event{Type: "i=3035", Source: "i=2253", Name: "Server", Message: "events were lost", Severity: 500, Time: h.Time}}
+			i.events[0], i.lost = i.encode(&full), true
+		} else {
+			i.events = slices.Delete(i.events, 1, 2)
+		}
+	}
+	i.events = append(i.events, i.encode(h))
+}
+
+// encode returns the fields of an event that the item is of.
+func (i *item) encode(h *happened) []byte {
+	b := appendLength(nil, len(i.clauses))
+	for _, path := range i.clauses {
+		b = appendVariant(b, h.field(path))
+	}
+	return b
 }

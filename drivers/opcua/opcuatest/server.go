@@ -46,6 +46,9 @@ type Config struct {
 	// NoAnonymous refuses whoever does not say who they are.
 	NoAnonymous bool
 
+	// EventHistory is how many events the server keeps for HistoryRead, the last ones. Zero means that there is no history of events.
+	EventHistory int
+
 	// Limits are what the server holds requests to.
 	Limits Limits
 	// Fault edits every exchange. Nil means none. See [Server.SetFault].
@@ -63,7 +66,7 @@ type Limits struct {
 	PublishRequests int
 	// Queue bounds the queue of an item; 0 means 5,000. Retained bounds the messages kept for Republish; 0 means 100.
 	Queue, Retained int
-	// HistoryValues bounds the values of one answer for one node; 0 means 10,000. References does for browsing; 0 means 1,000.
+	// HistoryValues bounds the values, or events, of one answer for one node; 0 means 10,000. References does for browsing; 0 means 1,000.
 	HistoryValues, References int
 	// Publishing and Sampling are the shortest intervals; 0 means 10 ms and 0: an item without a Step is sampled every
 	// 10 ms at the most.
@@ -124,6 +127,8 @@ type Server struct {
 	sessions      map[string]*session // by authentication token
 	subscriptions map[uint32]*subscription
 	watchers      map[*node]map[*item]struct{}
+	events        uint64      // that happened
+	past          []*happened // the last ones of them
 }
 
 // Stats counts what happened on a [Server] since it was made, and what there is.
@@ -194,6 +199,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if l.Buffer != 0 && l.Buffer < 8192 {
 		fault("buffer of %d bytes, want at least 8192", l.Buffer)
+	}
+	if cfg.EventHistory < 0 {
+		fault("history of %d events", cfg.EventHistory)
 	}
 	s := &Server{
 		cfg: cfg, limits: l.withDefaults(), space: newSpace(), started: cfg.Now(), faultTurn: make(chan struct{}, 1), fault: cfg.Fault,

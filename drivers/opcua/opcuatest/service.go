@@ -175,7 +175,10 @@ func (s *Server) attribute(v *ua.ReadValueID, now time.Time) Reading {
 		if n.class == ua.NodeClassObject {
 			var bits byte
 			if n.events {
-				bits = 1
+				bits = 1 // SubscribeToEvents
+				if s.cfg.EventHistory > 0 {
+					bits |= 4 // HistoryRead
+				}
 			}
 			value = bits
 		}
@@ -406,6 +409,9 @@ func (s *Server) historyRead(r *ua.HistoryReadRequest) (*response, Status) {
 	}
 	if status := held(len(r.NodesToRead), s.limits.History); status != 0 {
 		return nil, status
+	}
+	if d, ok := r.HistoryReadDetails.Value.(*ua.ReadEventDetails); ok {
+		return s.recount(r, d)
 	}
 	now := s.cfg.Now()
 	b := appendLength(nil, len(r.NodesToRead))

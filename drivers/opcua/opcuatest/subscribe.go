@@ -180,7 +180,7 @@ func (b *subscription) compose() []byte {
 		values += gone
 		for len(i.events) > 0 && values+events < room {
 			happened = append(appendBare(happened, i.handle), i.events[0]...)
-			i.events = i.events[1:]
+			i.events, i.lost = i.events[1:], false
 			events++
 		}
 		if values+events == room {
