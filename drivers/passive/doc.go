@@ -26,9 +26,13 @@
 //     client. What is encrypted is counted.
 //   - Ethernet with VLAN tags, Linux cooked captures, loopback and raw IP; IPv4 and IPv6.
 //
-// Not decoded: tunnels, PPP, TLS, tables of SNMP whose rows are not known beforehand,
-// history and events of OPC UA. Checksums are not looked at, as those of packets captured
-// where they were sent are often not filled in yet.
+// Tables of SNMP are given by column, with the names, conditions and scales of a Source,
+// from what clients read by walking or cell by cell. Two clients at one address are not
+// told apart.
+//
+// Not decoded: tunnels, PPP, TLS, history and events of OPC UA, and what is read by ids
+// that a server gave out with RegisterNodes. Checksums are not looked at, as those of
+// packets captured where they were sent are often not filled in yet.
 //
 // # Guarantees
 //
