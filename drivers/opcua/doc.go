@@ -24,9 +24,10 @@
 // message or a part of a queue is gone, the next sample of each point concerned has
 // acquire.Overflow, and with Config.Backfill what is missing is read from the server's
 // history, between the last value that came and the first that came again. Where events
-// are gone, their points are bad because of acquire.Waiting, and nothing is asked for:
-// EventPoint tells why. A value that comes after the loss was said has
-// acquire.TimeBackwards, from acquire.Reconnect.
+// are gone, their points are bad because of acquire.Waiting: EventPoint tells why. With
+// Config.Backfill they are read from the server's history as well, from what the last
+// message before the loss stands for to the first after it. A value that comes after the loss
+// was said has acquire.TimeBackwards, from acquire.Reconnect.
 //
 // Config.Outage says how long the server is to keep what changes. Servers revise that:
 // Plan tells what was agreed on.

@@ -44,6 +44,11 @@ import (
 //     samples is counted.
 //   - The link was lost and came back, and no event was told meanwhile.
 //
+// With Config.Backfill, events that a server lost but has in its history follow, in the
+// order of time within each answer of it. What was told already is known by its EventId, or
+// by all its fields where a server gives none; of a span of time at most 131,072 are taken.
+// An event without a time, or of another time than was asked for, is not told.
+//
 // To acquire.Reconnect a source is well again with its first good sample. Beside events,
 // which may be rare, give it a value that changes or can be read.
 type EventPoint struct {

@@ -3,6 +3,7 @@ package opcua
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldtap/fieldtap/acquire"
+	"github.com/fieldtap/fieldtap/internal/uabin"
 )
 
 // tally reads for d and counts how often each event of each item came.
@@ -333,4 +335,46 @@ func TestToldAllocs(t *testing.T) {
 		k.live(n, acquire.Instant(n))
 	}
 	assert.Nil(t, k.at, "no event to come was told by history")
+}
+
+// FuzzPastEvents: whatever a history holds, what is told of it is of the span, in order, and
+// each event once.
+func FuzzPastEvents(f *testing.F) {
+	const at = 1_000_000
+	fields := func(id string, at int64) *ua.HistoryEventFieldList {
+		return &ua.HistoryEventFieldList{EventFields: []*ua.Variant{
+			ua.MustVariant(ua.NewTwoByteNodeID(1)), ua.MustVariant("x"), ua.MustVariant(time.Unix(at, 0)), ua.MustVariant(ua.NewLocalizedText("m")),
+			ua.MustVariant(uint16(1)), ua.MustVariant([]byte(id)),
+		}}
+	}
+	for _, events := range [][]*ua.HistoryEventFieldList{nil, {fields("b", at+2), fields("a", at), fields("a", at)}, {fields("", at), fields("", at), {}}} {
+		body, err := ua.Encode(&ua.HistoryEvent{Events: events})
+		require.NoError(f, err)
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, err := uabin.ExtensionObject{Binary: true, Body: body}.PastEvents()
+		if err != nil {
+			return
+		}
+		it, _ := testEvents(t, EventPoint{Name: "a"})
+		told := 0
+		h := eventHistory{seed: maphash.MakeSeed(), from: second(at), to: second(at + 2), seen: make(map[uint64]struct{})}
+		h.tell = func(some []pastEvent) error {
+			latest := h.from
+			for i := range some {
+				e := &some[i]
+				require.True(t, e.at >= latest && e.at < h.to)
+				latest = e.at
+				var b acquire.Batch
+				it.happen(&b, &e.event, &typeIDs{namespaces: plantNamespaces}, e.at, acquire.Backfilled)
+				require.Len(t, b.Samples, e.samples())
+			}
+			told += len(some)
+			return nil
+		}
+		require.NoError(t, h.take(events))
+		require.Len(t, h.seen, told)
+		require.Equal(t, events.Len, told+h.malformed+h.stray+h.doubled, "each is told or counted")
+	})
 }

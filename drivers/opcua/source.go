@@ -58,8 +58,8 @@ type Config struct {
 	// Backfill has what is lost with a subscription, or from a full queue of the server, read
 	// from the server's history. Such samples have acquire.Backfilled and, coming after
 	// newer ones, acquire.TimeBackwards. Events are told apart by their EventId, so that none
-	// comes twice. A server without a history is asked once, and what is lost is said as
-	// without Backfill.
+	// comes twice; EventPoint tells more. A server without a history is asked once, and what is
+	// lost is said as without Backfill.
 	Backfill bool
 	// MaxPerCall is the most items or nodes in one request, below what the server says
 	// its limits are. Default: 1000, and 500 where the server does not say.
