@@ -672,9 +672,7 @@ func (p *fakeServer) publish(s *fakeSub) {
 	if session == nil {
 		return
 	}
-	if s.sequence > 0 { // the first is sent at once
-		s.quiet++
-	}
+	s.quiet++
 	data, events := &ua.DataChangeNotification{}, &ua.EventNotificationList{}
 	for _, i := range s.items {
 		for _, fields := range i.events {
