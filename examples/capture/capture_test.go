@@ -344,6 +344,9 @@ func TestCapitals(t *testing.T) {
 		assert.Equal(t, "2026-11-20T06:00:00Z IA 1 kA good [source time]\n2026-11-20T06:00:00.001Z IA 2 kA good [source time]\n", do(t, "cat", filepath.Join(dir, "FAULT.CFG")))
 		require.NoError(t, os.Remove(filepath.Join(dir, data)))
 	}
+	all := "--- file type: CFG ---\r\n" + cfg + "--- file type: DAT ASCII ---\r\n1,0,1000\r\n2,1000,2000\r\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ALL.CFF"), []byte(all), 0o600))
+	assert.Equal(t, 2, strings.Count(do(t, "cat", filepath.Join(dir, "ALL.CFF")), " good [source time]\n"))
 	_, err := try(t, "cat", filepath.Join(dir, "FAULT.CFG"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "FAULT.DAT")

@@ -76,7 +76,7 @@ type input struct {
 func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture.Event), bar *progress) (*input, error) {
 	end := filepath.Ext(name)
 	form := strings.ToLower(end) // relays write capitals
-	if form != ".csv" && form != ".jsonl" && form != ".cfg" {
+	if form != ".csv" && form != ".jsonl" && form != ".cfg" && form != ".cff" {
 		form = capture.Extension
 	}
 	if form != capture.Extension && !sel.all() {
@@ -102,6 +102,11 @@ func open(name string, cat *acquire.Catalog, sel selection, onEvent func(capture
 		if err == nil {
 			in.BatchReader, err = comtrade.NewReader(seen, in.beside, comtrade.Config{Catalog: cat})
 		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), in.close())
+		}
+	case ".cff":
+		in.BatchReader, err = comtrade.NewSingleReader(seen, comtrade.Config{Catalog: cat})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), in.close())
 		}

@@ -1,5 +1,5 @@
 // Capture works on capture files, those of acquire/capture and their text forms, and
-// reads COMTRADE recordings (.cfg, with .dat beside it).
+// reads COMTRADE recordings (.cfg, with .dat beside it, or .cff).
 //
 //	go run ./examples/capture info plant.mcap                       what is in it
 //	go run ./examples/capture cat -point main/P plant.mcap          its samples, a line each

@@ -45,6 +45,8 @@ type Channel struct {
 	Primary   float64       // analog: rating of the transformer's primary side
 	Secondary float64       // analog: rating of its secondary side
 	Side      byte          // analog: 'P' or 'S', the side that values are of; 0 if it is not stated
+
+	wide bool // 99999 is within the range of its values
 }
 
 // Recording is what the configuration says.
@@ -59,6 +61,8 @@ type Recording struct {
 	Trigger  time.Time // of the trigger
 	Form     Form      // of the data file
 	Records  int       // that the data file holds; -1 if not stated
+	Clock    string    // quality of the clock, a hexadecimal digit: 0 is locked, F unreliable; empty if not stated
+	Leap     string    // of a leap second: 0 none, 1 added, 2 taken out, 3 unable; empty if not stated
 
 	rates []rate
 	tick  float64 // of the stamps of records, in ns
@@ -163,6 +167,15 @@ func (p *parser) number(s string) float64 {
 	return x
 }
 
+// digit returns s, which is one of digits or empty.
+func (p *parser) digit(s, digits string) string {
+	if len(s) > 1 || !strings.Contains(digits, s) {
+		p.fail(fmt.Errorf("%q is none of %s", s, digits))
+		return ""
+	}
+	return s
+}
+
 // parse reads a configuration whose times are in zone, unless it says otherwise.
 func parse(cfg io.Reader, zone *time.Location) (*Recording, error) {
 	p := &parser{lines: bufio.NewScanner(cfg)}
@@ -205,6 +218,9 @@ func parse(cfg io.Reader, zone *time.Location) (*Recording, error) {
 			zone = time.FixedZone("", offset)
 		}
 	}
+	if clock := p.optional(); len(clock) > 1 { // likewise
+		r.Clock, r.Leap = p.digit(strings.ToUpper(clock[0]), "0123456789ABCDEF"), p.digit(clock[1], "0123")
+	}
 	r.Start, r.Trigger = p.moment(start, r.Revision, zone), p.moment(trigger, r.Revision, zone)
 	return r, p.err
 }
@@ -232,6 +248,9 @@ func (p *parser) channels(r *Recording) {
 			p.fail(fmt.Errorf("skew of %s µs", f[7]))
 		}
 		c.Skew = time.Duration(math.Round(skew * 1000))
+		// Up to 1999 values end at 99998, and 99999 stands for one that is missing.
+		most, err := strconv.ParseFloat(f[9], 64)
+		c.wide = r.Revision >= 2013 && err == nil && most >= missingText
 		if len(f) >= 13 {
 			c.Primary, c.Secondary = p.number(f[10]), p.number(f[11])
 			switch side := strings.ToUpper(f[12]); side {
@@ -277,18 +296,26 @@ func (p *parser) rates(r *Recording) {
 	}
 }
 
-// moment reads a date and a time.
+// missingText is the value in ASCII that stands for none, as of 1991.
+const missingText = 99999
+
+// moment reads a date and a time. A leap second is told as the second after it, as time
+// since 1970 has it.
 func (p *parser) moment(f []string, revision int, zone *time.Location) time.Time {
 	if p.err != nil {
 		return time.Time{}
+	}
+	clock, leap := f[1], time.Duration(0)
+	if i := strings.LastIndexByte(clock, ':'); i >= 0 && strings.HasPrefix(clock[i+1:], "60") {
+		clock, leap = clock[:i]+":59"+clock[i+3:], time.Second
 	}
 	layouts := []string{"2/1/2006 15:4:5"} // day first since 1999
 	if revision < 1999 {
 		layouts = []string{"1/2/06 15:4:5", "1/2/2006 15:4:5"}
 	}
 	for _, layout := range layouts {
-		if t, err := time.ParseInLocation(layout, f[0]+" "+f[1], zone); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
-			return t
+		if t, err := time.ParseInLocation(layout, f[0]+" "+clock, zone); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
+			return t.Add(leap)
 		}
 	}
 	p.fail(fmt.Errorf("%q is no date and time after 1970", f[0]+","+f[1]))

@@ -6,7 +6,7 @@
 // is IEC 60255-24:2013), or of the revision of 1991: the configuration (.cfg) names
 // the channels, the data file (.dat) holds a record for each moment, as ASCII, BINARY,
 // BINARY32 or FLOAT32. A Reader gives them as batches; capture.Copy makes a capture of
-// them. Files that hold all in one (.cff) are not read.
+// them. NewSingleReader reads the files that hold all in one (.cff).
 //
 // An analog channel becomes a gauge of float64 in the unit that the configuration
 // states, a status channel a truth value. Values are those of the side, primary or

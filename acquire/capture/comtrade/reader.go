@@ -213,24 +213,28 @@ func (r *Reader) text(b *acquire.Batch) error {
 		if !ok {
 			return fmt.Errorf("%d analog values, not %d", i, len(r.recording.Analog))
 		}
-		x, missing := math.NaN(), len(f) == 0
-		if !missing {
+		x, none := math.NaN(), len(f) == 0
+		if !none {
 			if x, err = strconv.ParseFloat(string(f), 64); err != nil {
 				return fmt.Errorf("value %q", f)
 			}
-			missing = x == 99999 // beyond the range of values: missing, as of 1991
+			none = x == missingText && !r.recording.Analog[i].wide
 		}
-		r.analog(b, i, at, x, missing)
+		r.analog(b, i, at, x, none)
 	}
 	for i := range r.recording.Status {
 		f, ok := field()
 		if !ok {
 			return fmt.Errorf("%d states, not %d", i, len(r.recording.Status))
 		}
-		if len(f) != 1 || f[0] != '0' && f[0] != '1' {
+		switch {
+		case len(f) == 0:
+			b.Append(acquire.Sample{Time: at, Point: r.points[len(r.recording.Analog)+i], Quality: missing()})
+		case len(f) == 1 && (f[0] == '0' || f[0] == '1'):
+			r.status(b, i, at, f[0] == '1')
+		default:
 			return fmt.Errorf("state %q", f)
 		}
-		r.status(b, i, at, f[0] == '1')
 	}
 	if !ended && len(bytes.Trim(rest, " ,")) > 0 {
 		return errors.New("more fields than channels")
@@ -240,27 +244,27 @@ func (r *Reader) text(b *acquire.Batch) error {
 
 // binary reads a record of the other forms (C37.111-2013, 8.6).
 func (r *Reader) binary(b *acquire.Batch) error {
-	const none = 0xffffffff
+	const unknown = 0xffffffff
 	stamp := binary.LittleEndian.Uint32(r.record[4:])
-	at, err := r.time(float64(stamp), stamp != none)
+	at, err := r.time(float64(stamp), stamp != unknown)
 	if err != nil {
 		return err
 	}
 	rest := r.record[8:]
 	for i := range r.recording.Analog {
 		var x float64
-		var missing bool
+		var none bool
 		switch r.recording.Form {
 		case Binary:
 			n := int16(binary.LittleEndian.Uint16(rest))
-			x, missing = float64(n), n == math.MinInt16
+			x, none = float64(n), n == math.MinInt16
 		case Binary32:
 			n := int32(binary.LittleEndian.Uint32(rest))
-			x, missing = float64(n), n == math.MinInt32
+			x, none = float64(n), n == math.MinInt32
 		default:
 			x = float64(math.Float32frombits(binary.LittleEndian.Uint32(rest)))
 		}
-		r.analog(b, i, at, x, missing)
+		r.analog(b, i, at, x, none)
 		rest = rest[r.recording.width():]
 	}
 	for i := range r.recording.Status {
@@ -270,16 +274,21 @@ func (r *Reader) binary(b *acquire.Batch) error {
 	return nil
 }
 
+// missing is the quality of what the recorder has no value of.
+func missing() acquire.Quality {
+	return acquire.Bad.Because(acquire.Sensor).With(acquire.SourceTime)
+}
+
 // analog appends the sample of an analog channel.
-func (r *Reader) analog(b *acquire.Batch, i int, at acquire.Instant, x float64, missing bool) {
+func (r *Reader) analog(b *acquire.Batch, i int, at acquire.Instant, x float64, none bool) {
 	c := &r.recording.Analog[i]
 	s := acquire.Sample{Time: at.Add(c.Skew), Point: r.points[i]}
 	v := float64(c.A*x) + c.B // no fused step: the same on every machine
 	if c.Unit.Verdict == units.Understood && c.Unit.Scale != (units.Scale{}) {
 		v = c.Unit.Scale.Apply(v)
 	}
-	if missing || math.IsNaN(v) || math.IsInf(v, 0) {
-		s.Quality = acquire.Bad.Because(acquire.Sensor).With(acquire.SourceTime)
+	if none || math.IsNaN(v) || math.IsInf(v, 0) {
+		s.Quality = missing()
 	} else {
 		s.Value, s.Quality = acquire.Float64(v), acquire.Good.With(acquire.SourceTime)
 	}
