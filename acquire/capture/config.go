@@ -30,7 +30,7 @@ type Config struct {
 	Queue int
 	// Wait has Write wait for room in the queue, for up to 10 s, before a block is dropped:
 	// for copies, which can wait, and are encoded and written at the same time so. It needs
-	// a Queue; 4 is enough.
+	// a Queue; 2 and blocks of 65,536 samples make it worth while.
 	Wait bool
 	// Compressor compresses blocks; nil: none.
 	Compressor Compressor

@@ -36,7 +36,7 @@ func create(name string, cat *acquire.Catalog) (output, error) {
 	form := filepath.Ext(name)
 	switch form {
 	case capture.Extension:
-		return capture.Create(name, capture.Config{Catalog: cat, MaxDelay: time.Minute, Queue: 4, Wait: true})
+		return capture.Create(name, capture.Config{Catalog: cat, MaxSamples: 1 << 16, MaxDelay: time.Minute, Queue: 2, Wait: true})
 	case ".csv", ".jsonl":
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err != nil {

@@ -52,7 +52,11 @@
 //	}
 //
 // A connection of package crypto/tls that is given to a Recorder shows plaintext. It is
-// recorded if Config.Plaintext says so, and else counted as withheld.
+// recorded if Config.Plaintext says so, and else counted as withheld. What OPC UA and SNMP
+// version 3 encrypt themselves is recorded in plain form, in place of what was on the
+// wire, if both Config.Plaintext and the driver's own Plaintext ask for it, as by
+// cfg.Plaintext = recorder.Plaintext. It is played to a driver that is configured without
+// security; OPCUA.Unsecured has the Peer offer that.
 //
 // # Playing
 //
@@ -63,7 +67,7 @@
 // late again, also for a driver that asks at other times. The first request
 // that differs ends it all with a Divergence, which names the frame.
 //
-// What cannot be played: what is encrypted, or authenticated by keys; and what a driver sends
+// What cannot be played: what is recorded encrypted, or authenticated by keys; and what a driver sends
 // only after it has measured times on a real clock.
 //
 // # Guarantees

@@ -38,6 +38,9 @@ func (c ours) name() string {
 func (c ours) write(file string, r *rows) error {
 	// Blocks of 16,384 samples, as by default; a second holds 500.
 	cfg := capture.Config{Catalog: r.catalog, MaxDelay: time.Minute, Queue: c.queue, Wait: c.queue > 0}
+	if c.queue > 0 {
+		cfg.MaxSamples = 1 << 16
+	}
 	if c.zstd {
 		z, err := newCompressor()
 		if err != nil {

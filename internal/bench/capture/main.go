@@ -8,7 +8,8 @@
 // one in 2,000 failed. Files are in the directory for temporary files.
 //
 //   - fieldtap: the batches through a capture.Writer, and back through a Reader; the same
-//     with a queue that is waited for, so that one goroutine encodes while another writes;
+//     with a queue that is waited for, so that one goroutine encodes while another writes,
+//     and larger blocks;
 //     and with blocks compressed by zstd at its fastest;
 //   - MCAP library: the reference writer in Go, a message of 24 bytes for each sample
 //     (value, quality, kind; the time is that of the message, the point its channel),
@@ -61,7 +62,7 @@ func run(args []string, out io.Writer) error {
 	fmt.Fprintln(out, "| format | M samples | B/sample | write M/s | per CPU s | allocs a sample | read M/s | per CPU s | allocs a sample |")
 	fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	plant := newRows(*samples/points, false)
-	for _, c := range []contestant{ours{}, ours{queue: 4}, ours{zstd: true}, reference{}, reference{index: true}, columns{}, lines{}, database{}} {
+	for _, c := range []contestant{ours{}, ours{queue: 2}, ours{zstd: true}, reference{}, reference{index: true}, columns{}, lines{}, database{}} {
 		rows := plant
 		switch c.(type) {
 		case lines, database:

@@ -98,7 +98,7 @@ type output struct {
 func create(name string, c *acquire.Catalog, o options) (*output, error) {
 	form := filepath.Ext(name)
 	if form == capture.Extension {
-		w, err := capture.Create(name, capture.Config{Catalog: c, MaxDelay: time.Minute, Queue: 4, Wait: true})
+		w, err := capture.Create(name, capture.Config{Catalog: c, MaxSamples: 1 << 16, MaxDelay: time.Minute, Queue: 2, Wait: true})
 		if err != nil {
 			return nil, err
 		}
