@@ -544,7 +544,7 @@ func (c *channel) take(kind string, chunk []byte) error {
 	current, previous := c.current, c.previous
 	c.state.Unlock()
 	var content []byte
-	err := error(&SecurityError{Reason: fmt.Sprintf("chunk under token %d, which is not in use", id)})
+	err := errTokenUnused
 	// Some servers renew a token and keep its id: then only its keys tell which it is.
 	both := previous.valid && previous.id == current.id
 	original := chunk
@@ -562,6 +562,9 @@ func (c *channel) take(kind string, chunk []byte) error {
 		chunk = original
 		content, err = previous.seal.open(chunk, symmetricHeaders)
 	}
+	if err == errTokenUnused {
+		return &SecurityError{Reason: fmt.Sprintf("chunk under token %d, which is not in use", id)}
+	}
 	if err != nil {
 		return &SecurityError{Reason: strings.TrimPrefix(err.Error(), "opcua: refused: ")}
 	}
@@ -572,6 +575,9 @@ func (c *channel) take(kind string, chunk []byte) error {
 	}
 	return c.deliver(kind, body, request)
 }
+
+// errTokenUnused stands for a token that does not cover a chunk.
+var errTokenUnused = errors.New("opcua: token is not in use")
 
 // deliver adds a chunk to the response it belongs to, and the last one of it to
 // whoever waits.

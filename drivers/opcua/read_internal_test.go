@@ -322,7 +322,7 @@ func TestPollAllocs(t *testing.T) {
 	for range 3 {
 		poll()
 	}
-	assert.LessOrEqual(t, testing.AllocsPerRun(50, poll), 2.0, "of a poll of %d nodes, sent, decoded and delivered", readNodes)
+	assert.Zero(t, testing.AllocsPerRun(50, poll), "of a poll of %d nodes, sent, decoded and delivered", readNodes)
 }
 
 func BenchmarkPoll(b *testing.B) {

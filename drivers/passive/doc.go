@@ -48,6 +48,6 @@
 //   - Two runs over the same files give the same batches, to the bit.
 //   - A file that is cut or damaged is read as far as it goes, and is not taken for a
 //     whole one: the stream ends with a [DamageError] unless Config.Incomplete accepts it.
-//   - Memory is bounded by [Limits] whatever the files contain, and no input makes it
-//     panic.
+//   - Memory is bounded by [Limits] whatever the files contain, and beside them by 32 MiB
+//     for the tables of each SNMP agent; no input makes it panic.
 package passive

@@ -197,6 +197,10 @@ func (OPCUA) number(message []byte) []byte {
 	return nil
 }
 
+func (OPCUA) continues(message []byte) bool {
+	return len(message) > 3 && message[3] == 'C'
+}
+
 // Redactor returns what masks user tokens.
 func (OPCUA) Redactor() Redactor { return new(userTokens) }
 

@@ -158,6 +158,8 @@ type peerConn struct {
 	ahead         []int         // those behind it that were
 	in            []byte        // the beginning of one
 	due           []due         // what the device does, by time
+	recorded      []byte        // the message that begins the present request of a chunker, nil between requests
+	begun         []byte        // what came in its place
 	latest        uint32        // number of the message given out last, of a sequencer's
 	changed       chan struct{} // closed and replaced when something of this has changed
 	readBy, write time.Time     // deadlines
@@ -293,7 +295,13 @@ func (c *peerConn) request(b []byte, now time.Time) error {
 	c.peer.mu.Lock()
 	c.peer.played++
 	c.peer.mu.Unlock()
-	c.schedule(want.replies, want.bytes, b, now)
+	if c.recorded == nil {
+		c.recorded, c.begun = want.bytes, slices.Clone(b)
+	}
+	c.schedule(want.replies, c.recorded, c.begun, now)
+	if p, ok := c.peer.protocol.(chunker); !ok || !p.continues(b) {
+		c.recorded, c.begun = nil, nil
+	}
 	if want.unsent != nil {
 		return want.unsent.err()
 	}

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/netip"
@@ -307,5 +308,46 @@ func TestAnswersOvertake(t *testing.T) {
 		d.write(mbap(2, "two"))
 		d.wants(mbap(2, "TWO"), 120)
 		d.wants(mbap(1, "ONE"), 150)
+	}, c)
+}
+
+// uaChunk is a chunk of a message of OPC UA without security.
+func uaChunk(kind string, request uint32, body []byte) string {
+	b := binary.LittleEndian.AppendUint32([]byte("MSG"+kind), uint32(24+len(body)))
+	for _, n := range []uint32{1, 1, request, request} { // channel, token, sequence number, request id
+		b = binary.LittleEndian.AppendUint32(b, n)
+	}
+	return string(append(b, body...))
+}
+
+// uaRead begins a ReadRequest, and uaValues is the answer to it.
+func uaRead(handle uint32) []byte {
+	b := []byte{1, 0, 0x77, 2, 0, 0} // its type, and no token of a session
+	b = binary.LittleEndian.AppendUint32(append(b, make([]byte, 8)...), handle)
+	b = append(b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0)
+	return append(b, "nodes"...)
+}
+
+func uaValues(handle uint32) []byte {
+	b := append([]byte{1, 0, 0x7a, 2}, make([]byte, 8)...)
+	return append(binary.LittleEndian.AppendUint32(b, handle), "values"...)
+}
+
+// A request of several chunks is answered with its handle, which stands in the first of
+// them.
+func TestHandleOfChunks(t *testing.T) {
+	c := conversation(false,
+		at{0, wire.Opened, "", 0},
+		at{10, wire.Sent, uaChunk("C", 7, uaRead(47)), 0}, at{10, wire.Sent, uaChunk("F", 7, []byte("and more nodes, thirty bytes long")), 0},
+		at{20, wire.Received, uaChunk("F", 7, uaValues(47)), 0},
+		at{30, wire.Sent, uaChunk("F", 8, uaRead(48)), 0}, at{40, wire.Received, uaChunk("F", 8, uaValues(48)), 0},
+	)
+	play(t, wire.OPCUA{}, func(d *played) {
+		d.wait(10)
+		d.write(uaChunk("C", 7, uaRead(90)) + uaChunk("F", 7, []byte("and more nodes, thirty bytes long")))
+		d.wants(uaChunk("F", 7, uaValues(90)), 20)
+		d.wait(30)
+		d.write(uaChunk("F", 8, uaRead(91)))
+		d.wants(uaChunk("F", 8, uaValues(91)), 40)
 	}, c)
 }

@@ -41,6 +41,13 @@ type sequencer interface {
 	number(message []byte) []byte
 }
 
+// chunker is a Protocol whose requests may be several messages, one right after the other,
+// of which the first alone begins with what tells which request it is.
+type chunker interface {
+	// continues tells whether more of the same request follows a message.
+	continues(message []byte) bool
+}
+
 // cut is a piece of a message.
 type cut struct {
 	after time.Duration

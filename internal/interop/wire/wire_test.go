@@ -58,7 +58,8 @@ func record(t *testing.T, use func(*recording)) *recording {
 	r := &recording{path: filepath.Join(t.TempDir(), "wire.pcapng"), ports: map[string]bool{}}
 	file, err := os.Create(r.path)
 	require.NoError(t, err)
-	r.Recorder, err = wire.NewRecorder(file, wire.Config{Name: t.Name()})
+	// What is encrypted stays so unless the driver is asked to tell it, too.
+	r.Recorder, err = wire.NewRecorder(file, wire.Config{Name: t.Name(), Plaintext: true})
 	require.NoError(t, err)
 	use(r)
 	require.NoError(t, r.Close())
@@ -121,6 +122,7 @@ func (r *recording) dissect(t *testing.T, dissector, protocol string, fields ...
 	judged := []string{
 		"frame.number", "frame.protocols", "_ws.malformed", "_ws.expert.severity", "_ws.expert.message",
 		"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "tcp.analysis.flags",
+		"frame.comment",
 	}
 	for _, f := range slices.Concat(judged, fields) {
 		args = append(args, "-e", f)
@@ -151,7 +153,9 @@ func (r *recording) dissect(t *testing.T, dissector, protocol string, fields ...
 				assert.Equal(t, good, columns[6+i], "checksum of %s, frame %s", transport, frame)
 			}
 		}
-		assert.Empty(t, columns[8], "analysis of TCP, frame %s", frame)
+		if !strings.HasPrefix(columns[9], "fieldtap: decrypted") { // an empty packet, which acknowledges nothing new
+			assert.Empty(t, columns[8], "analysis of TCP, frame %s", frame)
+		}
 		if slices.Contains(protocols, protocol) {
 			seen++
 		}
@@ -288,13 +292,17 @@ func TestSNMP(t *testing.T) {
 		name, network string
 		cfg           snmp.Config
 		values        bool // legible
+		told          bool // in plain form
 	}{
-		{"v1", "udp", snmp.Config{Version: snmp.V1, Community: "canary-community"}, true},
-		{"v2c", "udp", snmp.Config{Community: "canary-community"}, true},
-		{"v2c over tcp", "tcp", snmp.Config{Community: "canary-community", TCP: true}, true},
-		{"v3, open", "udp", snmp.Config{User: snmp.User{Name: "open", Level: snmp.NoAuthNoPriv}}, true},
-		{"v3, authenticated", "udp", snmp.Config{User: snmp.User{Name: "reader", Level: snmp.AuthNoPriv, AuthKey: "canary-password"}}, true},
-		{"v3, encrypted", "udp", snmp.Config{User: snmp.User{Name: "reader", AuthKey: "canary-password", PrivKey: "canary-private"}}, false},
+		{"v1", "udp", snmp.Config{Version: snmp.V1, Community: "canary-community"}, true, false},
+		{"v2c", "udp", snmp.Config{Community: "canary-community"}, true, false},
+		{"v2c over tcp", "tcp", snmp.Config{Community: "canary-community", TCP: true}, true, false},
+		{"v3, open", "udp", snmp.Config{User: snmp.User{Name: "open", Level: snmp.NoAuthNoPriv}}, true, false},
+		{"v3, authenticated", "udp", snmp.Config{User: snmp.User{Name: "reader", Level: snmp.AuthNoPriv, AuthKey: "canary-password"}}, true, false},
+		{"v3, encrypted", "udp", snmp.Config{User: snmp.User{Name: "reader", AuthKey: "canary-password", PrivKey: "canary-private"}}, false, false},
+		{"v3, authenticated, in plain form", "udp", snmp.Config{User: snmp.User{Name: "reader", Level: snmp.AuthNoPriv, AuthKey: "canary-password"}}, true, true},
+		{"v3, encrypted, in plain form", "udp", snmp.Config{User: snmp.User{Name: "reader", AuthKey: "canary-password", PrivKey: "canary-private"}}, true, true},
+		{"v3, encrypted, in plain form over tcp", "tcp", snmp.Config{TCP: true, User: snmp.User{Name: "reader", AuthKey: "canary-password", PrivKey: "canary-private"}}, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			agent, err := snmptest.Start(snmptest.Config{
@@ -310,6 +318,9 @@ func TestSNMP(t *testing.T) {
 			r := record(t, func(r *recording) {
 				cfg := c.cfg
 				cfg.Name, cfg.Catalog, cfg.Interval, cfg.Dial = "agent", acquire.NewCatalog(), -1, r.dial(wire.SNMP{}, c.network, agent.Address())
+				if c.told {
+					cfg.Plaintext = r.Plaintext
+				}
 				for i := range 10 {
 					cfg.Points = append(cfg.Points, snmp.Point{
 						Name: fmt.Sprint(i), OID: snmp.OID(fmt.Sprintf("%s.%d.0", root, i+1)), Type: snmp.Uint32,
@@ -396,10 +407,12 @@ func TestOPCUA(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		open   bool
+		told   bool // in plain form
 		server opcuatest.Config
 	}{
-		{"open", true, opcuatest.Config{}},
-		{"encrypted", false, opcuatest.Config{Identity: identity, Users: map[string]string{"reader": "canary-password"}, NoAnonymous: true}},
+		{"open", true, false, opcuatest.Config{}},
+		{"encrypted, in plain form", false, true, opcuatest.Config{Identity: identity, Users: map[string]string{"reader": "canary-password"}, NoAnonymous: true}},
+		{"encrypted", false, false, opcuatest.Config{Identity: identity, Users: map[string]string{"reader": "canary-password"}, NoAnonymous: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var reads atomic.Int64
@@ -422,6 +435,9 @@ func TestOPCUA(t *testing.T) {
 					client.Policies, client.Trust = nil, opcua.Trust{Store: store, FirstUse: true, AnyHost: true}
 					client.Identity = opcua.Identity{User: "reader", Password: "canary-password"}
 				}
+				if c.told {
+					client.Plaintext = r.Plaintext
+				}
 				src, err := opcua.NewSource(opcua.Config{
 					Client: client, Name: "server", Catalog: acquire.NewCatalog(), PollInterval: 20 * time.Millisecond,
 					Points: []opcua.Point{{Name: "power", Node: "ns=2;s=Power", Kind: acquire.KindFloat64, Poll: true}},
@@ -437,7 +453,7 @@ func TestOPCUA(t *testing.T) {
 					got = append(got, v)
 				}
 			}
-			if !c.open {
+			if !c.open && !c.told {
 				assert.Empty(t, got)
 				return
 			}
