@@ -11,7 +11,8 @@
 // Source does so as an acquire.Browser and acquire.Historian.
 //
 // Connection, secure channel, session, subscription and the decoding of what a server
-// sends are ours. gopcua supplies the encoding of requests and the cryptography.
+// sends are ours, and the encoding of reads and publications; gopcua supplies that of other
+// requests and the cryptography.
 //
 // # Losses
 //
