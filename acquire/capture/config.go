@@ -30,7 +30,8 @@ type Config struct {
 	Queue int
 	// Wait has Write wait for room in the queue, for up to 10 s, before a block is dropped:
 	// for copies, which can wait, and are encoded and written at the same time so. It needs
-	// a Queue; 2 and blocks of 65,536 samples make it worth while.
+	// a Queue; 2 and blocks of 65,536 samples make it worth while. Flush and Close, which
+	// wait for room too, may take 20 s then.
 	Wait bool
 	// Compressor compresses blocks; nil: none.
 	Compressor Compressor
